@@ -1,0 +1,3 @@
+//! x
+mod protocol;
+pub use protocol::{close::*, error::*, handshake::*, message::*, origin::*, text::*};

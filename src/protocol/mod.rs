@@ -1,0 +1,20 @@
+//! RFC 6455 as values: bytes in, events out. No runtime, no clock, no log.
+//!
+//! - [`handshake`] checks an opening request and writes the answer to it (§4).
+//! - [`frame`] reads and writes frame headers (§5.2), [`mask`] the masking of payloads (§5.3).
+//! - [`receiver`] turns a stream of bytes, cut anywhere, into messages and control frames (§5.4, §5.5).
+//! - [`close`] knows which close codes may travel, and what a close frame holds (§7.4).
+
+pub(crate) mod close;
+pub(crate) mod error;
+pub(crate) mod frame;
+pub(crate) mod handshake;
+pub(crate) mod mask;
+pub(crate) mod message;
+pub(crate) mod origin;
+pub(crate) mod receiver;
+pub(crate) mod text;
+pub(crate) mod utf8;
+
+#[cfg(test)]
+pub(crate) mod peer;

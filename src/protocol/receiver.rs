@@ -1,0 +1,308 @@
+//! [`Receiver`]: bytes from a peer, cut anywhere, become messages and control frames.
+
+use bytes::{Bytes, BytesMut};
+
+use super::{
+    close::CloseFrame,
+    error::ProtocolError,
+    frame::{Header, MAX_CONTROL_PAYLOAD, MAX_HEADER, OpCode},
+    mask,
+    message::Message,
+    text::Text,
+    utf8::Utf8,
+};
+
+/// Small payloads that arrive together share an allocation of at most this many bytes: enough that
+/// an allocation per message is saved, little enough that a kept message pins no big buffer.
+const CHUNK: usize = 4096;
+
+/// From this many missing bytes on a payload is read straight into its own buffer.
+const IN_PLACE_MIN: usize = 16 * 1024;
+
+/// What a peer may send.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Limits {
+    /// Bytes of one message, over all its fragments.
+    pub(crate) max_message_size: usize,
+    /// Frames of one message, empty ones counted.
+    pub(crate) max_fragments: usize,
+}
+
+/// What the peer sent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Event {
+    Message(Message),
+    Ping(Bytes),
+    Pong(Bytes),
+    /// The last event: after a close frame nothing more is read (§5.5.1).
+    Close(Option<CloseFrame>),
+}
+
+/// The receiving half of a server's connection.
+///
+/// It holds no buffer while it is idle: bytes come in by reference, and only an unfinished frame or
+/// message stays here. Limits are checked before memory is reserved.
+#[derive(Debug)]
+pub(crate) struct Receiver {
+    limits: Limits,
+    /// The start of a header that is not here whole.
+    header: [u8; MAX_HEADER],
+    header_len: u8,
+    /// The frame whose payload is being received.
+    frame: Option<Frame>,
+    /// The payload of a control frame that is not here whole.
+    control: BytesMut,
+    /// The message whose frames are being received.
+    message: Option<Partial>,
+    /// What is left of the allocation that small payloads share.
+    chunk: BytesMut,
+}
+
+#[derive(Debug)]
+struct Frame {
+    opcode: OpCode,
+    fin: bool,
+    /// Turned to the next byte of the payload.
+    key: [u8; 4],
+    missing: usize,
+}
+
+#[derive(Debug)]
+struct Partial {
+    data: BytesMut,
+    /// The check of a text message; `None` for a binary one.
+    utf8: Option<Utf8>,
+    fragments: usize,
+}
+
+impl Receiver {
+    pub(crate) fn new(limits: Limits) -> Self {
+        Self {
+            limits,
+            header: [0; MAX_HEADER],
+            header_len: 0,
+            frame: None,
+            control: BytesMut::new(),
+            message: None,
+            chunk: BytesMut::new(),
+        }
+    }
+
+    /// Applies to every frame whose header comes from here on.
+    pub(crate) fn set_limits(&mut self, limits: Limits) {
+        self.limits = limits;
+    }
+
+    /// Takes bytes from the front of `input` until they make an event or there are no more.
+    ///
+    /// After an error the connection has failed, and what comes later means nothing.
+    pub(crate) fn next(&mut self, input: &mut &[u8]) -> Result<Option<Event>, ProtocolError> {
+        loop {
+            if self.frame.is_none() {
+                let Some(header) = self.read_header(input)? else { return Ok(None) };
+                let frame = self.begin(&header)?;
+                if let Some(event) = self.whole(&frame, input)? {
+                    return Ok(Some(event));
+                }
+                self.frame = Some(frame);
+            }
+            if let Some(event) = self.read_payload(input)? {
+                return Ok(Some(event));
+            }
+            if input.is_empty() {
+                return Ok(None);
+            }
+        }
+    }
+
+    /// Where to read the next bytes to, and how many of them at most, when much of a payload is missing.
+    /// Tell [`filled`](Self::filled) how many came.
+    pub(crate) fn in_place(&mut self) -> Option<(&mut BytesMut, usize)> {
+        let missing = self.frame.as_ref().filter(|frame| !frame.opcode.is_control())?.missing;
+        let partial = self.message.as_mut()?;
+        (missing >= IN_PLACE_MIN).then_some((&mut partial.data, missing))
+    }
+
+    /// `count` masked bytes were added to the buffer that [`in_place`](Self::in_place) gave.
+    pub(crate) fn filled(&mut self, count: usize) -> Result<Option<Event>, ProtocolError> {
+        let (Some(frame), Some(partial)) = (&mut self.frame, &mut self.message) else { return Ok(None) };
+        let start = partial.data.len() - count;
+        frame.take(&mut partial.data[start..]);
+        partial.check_from(start)?;
+        if frame.missing > 0 { Ok(None) } else { self.end_of_frame() }
+    }
+
+    /// Gives back what is only useful while more bytes are at hand.
+    pub(crate) fn release(&mut self) {
+        if self.chunk.capacity() > 0 {
+            self.chunk = BytesMut::new();
+        }
+    }
+
+    fn read_header(&mut self, input: &mut &[u8]) -> Result<Option<Header>, ProtocolError> {
+        if self.header_len == 0 {
+            if let Some((header, size)) = Header::parse(input)? {
+                *input = &input[size..];
+                return Ok(Some(header));
+            }
+        }
+        while let Some((&byte, rest)) = input.split_first() {
+            *input = rest;
+            self.header[usize::from(self.header_len)] = byte;
+            self.header_len += 1;
+            if let Some((header, _)) = Header::parse(&self.header[..usize::from(self.header_len)])? {
+                self.header_len = 0;
+                return Ok(Some(header));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Checks a frame against what came before it and against the limits (§5.1, §5.4, §5.5).
+    fn begin(&mut self, header: &Header) -> Result<Frame, ProtocolError> {
+        let key = header.mask.ok_or(ProtocolError::Unmasked)?;
+        if header.opcode.is_control() {
+            if !header.fin {
+                return Err(ProtocolError::FragmentedControl);
+            }
+            if header.len > MAX_CONTROL_PAYLOAD as u64 {
+                return Err(ProtocolError::OversizedControl);
+            }
+        } else {
+            let Limits { max_message_size, max_fragments } = self.limits;
+            let (received, fragments) = match (&self.message, header.opcode) {
+                (Some(partial), OpCode::Continuation) => (partial.data.len(), partial.fragments),
+                (None, OpCode::Continuation) => return Err(ProtocolError::UnexpectedContinuation),
+                (Some(_), _) => return Err(ProtocolError::UnfinishedMessage),
+                (None, _) => (0, 0),
+            };
+            if header.len > max_message_size.saturating_sub(received) as u64 {
+                return Err(ProtocolError::MessageTooBig { limit: max_message_size });
+            }
+            if fragments >= max_fragments {
+                return Err(ProtocolError::TooManyFragments { limit: max_fragments });
+            }
+        }
+        // Fits: it is within a limit that is a usize, or at most 125.
+        Ok(Frame { opcode: header.opcode, fin: header.fin, key, missing: header.len as usize })
+    }
+
+    /// The common case: a frame that is a message or control frame of its own, with its payload at hand.
+    fn whole(&mut self, frame: &Frame, input: &mut &[u8]) -> Result<Option<Event>, ProtocolError> {
+        if !frame.fin || frame.opcode == OpCode::Continuation || input.len() < frame.missing {
+            return Ok(None);
+        }
+        let at_hand = input.len();
+        let (payload, rest) = input.split_at(frame.missing);
+        *input = rest;
+        let payload = self.copy_out(payload, frame.key, at_hand);
+        Ok(Some(match frame.opcode {
+            OpCode::Text => {
+                let text = Text::try_from(payload).map_err(|_| ProtocolError::InvalidUtf8)?;
+                Event::Message(Message::Text(text))
+            }
+            OpCode::Continuation | OpCode::Binary => Event::Message(Message::Binary(payload)),
+            opcode => control(opcode, payload)?,
+        }))
+    }
+
+    /// Copies a payload out of a buffer that belongs to somebody else, and unmasks it.
+    fn copy_out(&mut self, payload: &[u8], key: [u8; 4], at_hand: usize) -> Bytes {
+        if payload.is_empty() {
+            return Bytes::new();
+        }
+        if payload.len() > CHUNK / 2 {
+            let mut own = BytesMut::with_capacity(payload.len());
+            own.extend_from_slice(payload);
+            mask::apply(&mut own, key);
+            return own.freeze();
+        }
+        if self.chunk.capacity() < payload.len() {
+            self.chunk = BytesMut::with_capacity(at_hand.min(CHUNK));
+        }
+        self.chunk.extend_from_slice(payload);
+        mask::apply(&mut self.chunk, key);
+        if self.chunk.len() == self.chunk.capacity() {
+            // The last one takes the allocation itself; for a lone message nothing is ever shared.
+            return std::mem::take(&mut self.chunk).freeze();
+        }
+        self.chunk.split().freeze()
+    }
+
+    /// Takes what `input` has of the current frame's payload.
+    fn read_payload(&mut self, input: &mut &[u8]) -> Result<Option<Event>, ProtocolError> {
+        let Some(frame) = &mut self.frame else { return Ok(None) };
+        let (piece, rest) = input.split_at(frame.missing.min(input.len()));
+        *input = rest;
+        if frame.opcode.is_control() {
+            let start = self.control.len();
+            self.control.extend_from_slice(piece);
+            frame.take(&mut self.control[start..]);
+        } else {
+            let partial = self.message.get_or_insert_with(|| Partial {
+                data: BytesMut::new(),
+                utf8: (frame.opcode == OpCode::Text).then(Utf8::default),
+                fragments: 0,
+            });
+            let start = partial.data.len();
+            // Reserved once per frame. Memory that is reserved but never written to is not resident.
+            partial.data.reserve(frame.missing);
+            partial.data.extend_from_slice(piece);
+            frame.take(&mut partial.data[start..]);
+            partial.check_from(start)?;
+        }
+        if frame.missing > 0 { Ok(None) } else { self.end_of_frame() }
+    }
+
+    fn end_of_frame(&mut self) -> Result<Option<Event>, ProtocolError> {
+        let Some(frame) = self.frame.take() else { return Ok(None) };
+        if frame.opcode.is_control() {
+            return control(frame.opcode, std::mem::take(&mut self.control).freeze()).map(Some);
+        }
+        if !frame.fin {
+            if let Some(partial) = &mut self.message {
+                partial.fragments += 1;
+            }
+            return Ok(None);
+        }
+        let Some(partial) = self.message.take() else { return Ok(None) };
+        partial.finish().map(|message| Some(Event::Message(message)))
+    }
+}
+
+impl Frame {
+    /// Unmasks the next bytes of the payload.
+    fn take(&mut self, piece: &mut [u8]) {
+        mask::apply(piece, self.key);
+        self.key = mask::turned(self.key, piece.len());
+        self.missing -= piece.len();
+    }
+}
+
+impl Partial {
+    fn check_from(&mut self, start: usize) -> Result<(), ProtocolError> {
+        match &mut self.utf8 {
+            Some(utf8) => Ok(utf8.push(&self.data[start..])?),
+            None => Ok(()),
+        }
+    }
+
+    fn finish(self) -> Result<Message, ProtocolError> {
+        let data = self.data.freeze();
+        match self.utf8 {
+            Some(utf8) => {
+                utf8.finish()?;
+                Ok(Message::Text(Text::from_checked(data)))
+            }
+            None => Ok(Message::Binary(data)),
+        }
+    }
+}
+
+fn control(opcode: OpCode, payload: Bytes) -> Result<Event, ProtocolError> {
+    match opcode {
+        OpCode::Ping => Ok(Event::Ping(payload)),
+        OpCode::Pong => Ok(Event::Pong(payload)),
+        _ => CloseFrame::parse(&payload).map(Event::Close),
+    }
+}
