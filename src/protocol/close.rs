@@ -137,6 +137,10 @@ impl CloseFrame {
         &self.reason
     }
 
+    pub(crate) fn into_reason(self) -> Text {
+        self.reason
+    }
+
     /// Reads the payload of a close frame; `None` when it is empty.
     pub(crate) fn parse(payload: &[u8]) -> Result<Option<Self>, ProtocolError> {
         let Some((code, reason)) = payload.split_first_chunk::<2>() else {

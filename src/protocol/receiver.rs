@@ -140,11 +140,11 @@ impl Receiver {
     }
 
     fn read_header(&mut self, input: &mut &[u8]) -> Result<Option<Header>, ProtocolError> {
-        if self.header_len == 0 {
-            if let Some((header, size)) = Header::parse(input)? {
-                *input = &input[size..];
-                return Ok(Some(header));
-            }
+        if self.header_len == 0
+            && let Some((header, size)) = Header::parse(input)?
+        {
+            *input = &input[size..];
+            return Ok(Some(header));
         }
         while let Some((&byte, rest)) = input.split_first() {
             *input = rest;

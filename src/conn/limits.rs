@@ -1,0 +1,70 @@
+//! The knobs of one connection, turned while it is open.
+
+use std::{
+    num::NonZeroUsize,
+    sync::{Arc, atomic::Ordering::Release},
+    time::Duration,
+};
+
+use crate::config::{ConnConfig, SlowReader, timer};
+
+use super::Conn;
+
+/// Limits of this connection alone. Each applies from here on, for the next frame whose header is read; their
+/// defaults are the handler's.
+impl Conn {
+    /// The largest message that is taken, in bytes over all its fragments; a larger one closes with 1009.
+    pub fn set_max_message_size(&self, bytes: usize) {
+        self.configure(|config| config.incoming.max_message_size = bytes);
+    }
+
+    /// The most frames one message may have, empty ones counted; more close with 1009.
+    pub fn set_max_fragments(&self, frames: usize) {
+        self.configure(|config| config.incoming.max_fragments = frames);
+    }
+
+    /// The most that may wait in the outbox: bytes, frame headers included, and messages (at least 1).
+    pub fn set_outbox_limits(&self, bytes: usize, messages: usize) {
+        self.configure(|config| {
+            config.outbox_bytes = bytes;
+            config.outbox_messages = NonZeroUsize::new(messages).unwrap_or(NonZeroUsize::MIN);
+        });
+    }
+
+    /// What happens when the outbox is full.
+    pub fn set_slow_reader(&self, choice: SlowReader) {
+        self.configure(|config| config.slow_reader = choice);
+    }
+
+    /// How often a ping goes out; `None` or zero for never.
+    pub fn set_ping_interval(&self, interval: impl Into<Option<Duration>>) {
+        let interval = timer(interval);
+        self.configure(|config| config.ping_interval = interval);
+    }
+
+    /// After how long without any byte the peer counts as dead; `None` or zero for never. Longer than the ping
+    /// interval, or idle peers are cut before they were asked.
+    pub fn set_pong_timeout(&self, timeout: impl Into<Option<Duration>>) {
+        let timeout = timer(timeout);
+        self.configure(|config| config.pong_timeout = timeout);
+    }
+
+    /// How long [`send`](Self::send) waits for room in the outbox.
+    pub fn set_write_timeout(&self, timeout: Duration) {
+        self.configure(|config| config.write_timeout = timeout);
+    }
+
+    /// How long the closing handshake may take.
+    pub fn set_close_timeout(&self, timeout: Duration) {
+        self.configure(|config| config.close_timeout = timeout);
+    }
+
+    fn configure(&self, change: impl FnOnce(&mut ConnConfig)) {
+        let mut state = self.0.state.lock();
+        change(Arc::make_mut(&mut state.config));
+        self.0.reconfigured.store(true, Release);
+        // A timer may have come nearer, and a larger outbox has room for those who wait.
+        self.0.wake(&mut state);
+        self.drained(&state);
+    }
+}

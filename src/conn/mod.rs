@@ -1,0 +1,321 @@
+//! [`Conn`]: the writing half of a connection, and what is known about it.
+
+mod closed;
+mod id;
+mod limits;
+pub(crate) mod outbox;
+mod request;
+pub(crate) mod rope;
+mod send;
+
+use std::{
+    fmt,
+    net::SocketAddr,
+    sync::{
+        Arc, OnceLock,
+        atomic::{
+            AtomicBool,
+            Ordering::{Acquire, Relaxed, Release},
+        },
+    },
+    task::Waker,
+};
+
+use http::Extensions;
+use parking_lot::{Mutex, MutexGuard};
+use tokio::sync::Notify;
+
+use self::outbox::Outbox;
+pub use self::{
+    closed::{Cause, Closed, ClosedBy, Phase},
+    id::ConnId,
+    request::RequestInfo,
+    send::SendError,
+};
+pub(crate) use self::{id::ConnIds, request::query_param};
+use crate::{
+    config::ConnConfig,
+    protocol::{
+        close::{CloseCode, CloseFrame, InvalidCloseCode},
+        text::Text,
+    },
+    stats::{Traffic, TrafficCounters},
+};
+
+/// The writer of a connection: send from any task, as often as it is cloned.
+///
+/// It only writes; what comes in is the [`Connector`](crate::Connector)'s. A clone is one more reference to the
+/// same connection, and keeping one does not keep the connection open.
+#[derive(Clone)]
+pub struct Conn(pub(crate) Arc<Inner>);
+
+pub(crate) struct Inner {
+    id: ConnId,
+    request: RequestInfo,
+    extensions: Extensions,
+    protocol: Option<Box<str>>,
+    peer: OnceLock<SocketAddr>,
+    state: Mutex<State>,
+    /// Held by the one sender whose turn it is to wait for room.
+    turn: tokio::sync::Mutex<()>,
+    /// Told when there is room again, when a close has begun and when the connection is over.
+    changed: Notify,
+    closed: OnceLock<Closed>,
+    traffic: TrafficCounters,
+    /// The session sleeps, and a push must wake it. Set under the lock of `state`.
+    parked: AtomicBool,
+    /// So much is queued that the session should write before it reads on.
+    pressing: AtomicBool,
+    /// What `Outbox::is_closing` says, without the lock.
+    closing: AtomicBool,
+    /// `State::config` is not the one the session has.
+    reconfigured: AtomicBool,
+}
+
+pub(crate) struct State {
+    pub(crate) outbox: Outbox,
+    pub(crate) config: Arc<ConnConfig>,
+    pub(crate) ping_requested: bool,
+    /// Why this side closes, when something went wrong.
+    pub(crate) cause: Option<Arc<Cause>>,
+    waiting: usize,
+    waker: Option<Waker>,
+}
+
+/// What a handshake has found out about a connection.
+pub(crate) struct Opened {
+    pub(crate) id: ConnId,
+    pub(crate) request: RequestInfo,
+    pub(crate) extensions: Extensions,
+    pub(crate) protocol: Option<Box<str>>,
+    pub(crate) peer: Option<SocketAddr>,
+    pub(crate) config: Arc<ConnConfig>,
+}
+
+impl Conn {
+    pub(crate) fn new(opened: Opened) -> Self {
+        let Opened { id, request, extensions, protocol, peer, config } = opened;
+        let state = State {
+            outbox: Outbox::default(),
+            config,
+            ping_requested: false,
+            cause: None,
+            waiting: 0,
+            waker: None,
+        };
+        Self(Arc::new(Inner {
+            id,
+            request,
+            extensions,
+            protocol,
+            peer: peer.map(OnceLock::from).unwrap_or_default(),
+            state: Mutex::new(state),
+            turn: tokio::sync::Mutex::new(()),
+            changed: Notify::new(),
+            closed: OnceLock::new(),
+            traffic: TrafficCounters::default(),
+            parked: AtomicBool::new(false),
+            pressing: AtomicBool::new(false),
+            closing: AtomicBool::new(false),
+            reconfigured: AtomicBool::new(false),
+        }))
+    }
+
+    /// The connection's name.
+    pub fn id(&self) -> ConnId {
+        self.0.id
+    }
+
+    /// The request that opened the connection.
+    pub fn request(&self) -> &RequestInfo {
+        &self.0.request
+    }
+
+    /// What an outer layer put into the request, if the handler was told to
+    /// [keep](crate::Handler::keep_extension) it.
+    pub fn extension<T: Send + Sync + 'static>(&self) -> Option<&T> {
+        self.0.extensions.get()
+    }
+
+    /// The subprotocol both sides agreed on.
+    pub fn protocol(&self) -> Option<&str> {
+        self.0.protocol.as_deref()
+    }
+
+    /// The other end's address; behind a proxy, the proxy's. `None` where the transport has no address.
+    pub fn peer(&self) -> Option<SocketAddr> {
+        self.0.peer.get().copied()
+    }
+
+    /// Bytes that wait in the outbox, frame headers included.
+    pub fn buffered(&self) -> usize {
+        self.0.state.lock().outbox.queued()
+    }
+
+    /// What went over the connection so far. The session adds to it after each batch of messages.
+    pub fn traffic(&self) -> Traffic {
+        self.0.traffic.read()
+    }
+
+    /// Sends a ping ahead of what is queued; the answer comes to
+    /// [`Connector::on_pong`](crate::Connector::on_pong) with the round-trip time.
+    ///
+    /// Several calls before it is written make one ping. Keepalive pings go out by themselves: this is for
+    /// measuring.
+    pub fn ping(&self) {
+        let mut state = self.0.state.lock();
+        state.ping_requested = true;
+        self.0.wake(&mut state);
+    }
+
+    /// Begins the closing handshake, once what is queued has been sent.
+    ///
+    /// Returns at once; from here on every send fails. The connection is over when the peer has answered, or
+    /// after the close timeout (5 s by default): see [`closed`](Self::closed). The first close counts, later ones
+    /// do nothing. A reason over 123 bytes is cut at a character.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidCloseCode`] when the code may not travel (§7.4); the connection stays as it is.
+    pub fn close(&self, code: impl Into<CloseCode>, reason: impl Into<Text>) -> Result<(), InvalidCloseCode> {
+        self.close_with(CloseFrame::new(code, reason)?);
+        Ok(())
+    }
+
+    /// As [`close`](Self::close), with a frame made beforehand.
+    pub fn close_with(&self, frame: CloseFrame) {
+        self.begin_close(Some(frame), None);
+    }
+
+    /// Whether a close has begun, by whichever side, so that nothing more can be sent.
+    pub fn is_closing(&self) -> bool {
+        self.0.closing.load(Acquire)
+    }
+
+    /// Waits until the connection is over, and tells how it ended; at once if it is over already.
+    ///
+    /// It is over shortly before `on_close` is called.
+    pub async fn closed(&self) -> Closed {
+        loop {
+            let mut changed = std::pin::pin!(self.0.changed.notified());
+            changed.as_mut().enable();
+            if let Some(closed) = self.0.closed.get() {
+                return closed.clone();
+            }
+            changed.await;
+        }
+    }
+
+    /// Queues the close frame that begins or answers the closing handshake; whether it was the first. A cause
+    /// counts even then, if there was none before.
+    pub(crate) fn begin_close(&self, frame: Option<CloseFrame>, cause: Option<Arc<Cause>>) -> bool {
+        let mut state = self.0.state.lock();
+        let first = state.outbox.close(frame);
+        state.cause = state.cause.take().or(cause);
+        if first {
+            self.0.closing_began(&mut state);
+        }
+        first
+    }
+}
+
+/// The session's side.
+impl Conn {
+    pub(crate) fn state(&self) -> MutexGuard<'_, State> {
+        self.0.state.lock()
+    }
+
+    pub(crate) fn set_peer(&self, peer: SocketAddr) {
+        // A peer that an outer layer named stays.
+        let _ = self.0.peer.set(peer);
+    }
+
+    pub(crate) fn count(&self, traffic: &Traffic) {
+        self.0.traffic.add(traffic);
+    }
+
+    /// The session runs and looks at the outbox before it sleeps, so that nobody need wake it.
+    pub(crate) fn unpark(&self) {
+        self.0.parked.store(false, Relaxed);
+    }
+
+    /// The session sleeps until `waker` is called, by a push too if `by_push`.
+    pub(crate) fn park(&self, state: &mut State, waker: &Waker, by_push: bool) {
+        if !state.waker.as_ref().is_some_and(|known| known.will_wake(waker)) {
+            state.waker = Some(waker.clone());
+        }
+        self.0.parked.store(by_push, Relaxed);
+    }
+
+    /// Nothing can be written any more.
+    pub(crate) fn shut(&self, state: &mut State) {
+        state.outbox.shut();
+        self.0.closing.store(true, Release);
+        self.0.changed.notify_waiters();
+    }
+
+    pub(crate) fn is_pressing(&self) -> bool {
+        self.0.pressing.load(Relaxed)
+    }
+
+    pub(crate) fn is_reconfigured(&self) -> bool {
+        self.0.reconfigured.load(Acquire)
+    }
+
+    pub(crate) fn config(&self) -> Arc<ConnConfig> {
+        let state = self.0.state.lock();
+        self.0.reconfigured.store(false, Release);
+        state.config.clone()
+    }
+
+    /// The outbox has room again.
+    pub(crate) fn drained(&self, state: &State) {
+        self.0.pressing.store(false, Relaxed);
+        if state.waiting > 0 {
+            self.0.changed.notify_waiters();
+        }
+    }
+
+    /// The connection is over: nothing more is sent, and whoever waits is told.
+    pub(crate) fn finish(&self, closed: Closed) {
+        let _ = self.0.closed.set(closed);
+        self.0.state.lock().waker = None;
+        self.0.changed.notify_waiters();
+    }
+}
+
+impl Inner {
+    fn after_push(&self, state: &mut State) {
+        if state.outbox.is_pressing(&state.config) {
+            self.pressing.store(true, Relaxed);
+        }
+        self.wake(state);
+    }
+
+    fn wake(&self, state: &mut State) {
+        // Both are written under the lock, or to say that nobody sleeps: no swap is needed.
+        if self.parked.load(Relaxed) {
+            self.parked.store(false, Relaxed);
+            if let Some(waker) = &state.waker {
+                waker.wake_by_ref();
+            }
+        }
+    }
+
+    /// The session must know even while the transport takes nothing, since a timeout begins; and whoever waits
+    /// for room waits in vain.
+    fn closing_began(&self, state: &mut State) {
+        self.closing.store(true, Release);
+        self.parked.store(false, Relaxed);
+        if let Some(waker) = &state.waker {
+            waker.wake_by_ref();
+        }
+        self.changed.notify_waiters();
+    }
+}
+
+impl fmt::Debug for Conn {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Conn").field("id", &self.0.id).field("peer", &self.peer()).finish_non_exhaustive()
+    }
+}

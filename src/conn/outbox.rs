@@ -1,0 +1,300 @@
+//! [`Outbox`]: the messages of one connection that wait to be written, bounded in bytes and in number.
+
+use std::{collections::VecDeque, io::IoSlice};
+
+use crate::{
+    config::{ConnConfig, SlowReader},
+    protocol::{
+        close::{CloseCode, CloseFrame},
+        frame::{Header, MAX_HEADER, OpCode},
+        message::Message,
+        text::Text,
+    },
+    stats::Dropped,
+};
+
+use super::rope::{MAX_SLICES, Rope};
+
+/// The queue behind [`Conn::send`](crate::Conn::send). It always starts at a frame: what the transport
+/// took only half of belongs to the session, so that control frames can go in between.
+#[derive(Debug, Default)]
+pub(crate) struct Outbox {
+    frames: Rope,
+    /// The bytes of each frame.
+    lens: VecDeque<usize>,
+    closing: Option<Closing>,
+    dropped: Dropped,
+}
+
+/// The closing handshake, once we have a reason to begin it or to answer it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Closing {
+    /// A close frame of ours is to be sent once the queue is empty; `None` has no code.
+    Send(Option<CloseFrame>),
+    /// Our close frame was handed over to be written, or the transport is gone. Nothing follows.
+    Sent,
+}
+
+/// Why the outbox did not take a message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Refused {
+    Closing,
+    Full,
+    TooLarge,
+}
+
+impl Outbox {
+    /// Queues a message if there is room for it.
+    pub(crate) fn push(&mut self, message: &Message, config: &ConnConfig) -> Result<(), Refused> {
+        if self.closing.is_some() {
+            return Err(Refused::Closing);
+        }
+        let opcode = if message.is_text() { OpCode::Text } else { OpCode::Binary };
+        let payload = message.bytes();
+        let mut header = [0; MAX_HEADER];
+        let size = Header { fin: true, opcode, mask: None, len: payload.len() as u64 }.write(&mut header);
+        let len = size + payload.len();
+        if len > config.outbox_bytes {
+            return Err(Refused::TooLarge);
+        }
+        if self.lens.len() >= config.outbox_messages.get() || len > config.outbox_bytes - self.bytes(config) {
+            return Err(Refused::Full);
+        }
+        self.frames.push(&header[..size], payload);
+        self.lens.push_back(len);
+        Ok(())
+    }
+
+    /// Does with a message that found the outbox full what the handler has chosen.
+    pub(crate) fn overflow(&mut self, message: &Message, config: &ConnConfig) -> Result<(), Refused> {
+        match config.slow_reader {
+            SlowReader::Disconnect => {
+                let reason = Text::from_static("the reader is too slow");
+                self.dropped.newest += 1;
+                self.close_now(CloseFrame::sendable(CloseCode::TRY_AGAIN_LATER, reason));
+                Err(Refused::Full)
+            }
+            SlowReader::DropNewest => {
+                self.dropped.newest += 1;
+                Err(Refused::Full)
+            }
+            SlowReader::DropOldest => loop {
+                let Some(len) = self.lens.pop_front() else { return Err(Refused::Full) };
+                self.frames.advance(len);
+                self.dropped.oldest += 1;
+                match self.push(message, config) {
+                    Err(Refused::Full) => {}
+                    done => return done,
+                }
+            },
+        }
+    }
+
+    /// Begins or answers the closing handshake, after what is queued; the first one counts.
+    pub(crate) fn close(&mut self, frame: Option<CloseFrame>) -> bool {
+        let first = self.closing.is_none();
+        if first {
+            self.closing = Some(Closing::Send(frame));
+        }
+        first
+    }
+
+    /// Begins the closing handshake ahead of what is queued, which is dropped.
+    pub(crate) fn close_now(&mut self, frame: CloseFrame) {
+        self.discard();
+        self.close(Some(frame));
+    }
+
+    /// Nothing can be written any more.
+    pub(crate) fn shut(&mut self) {
+        self.discard();
+        self.closing = Some(Closing::Sent);
+    }
+
+    fn discard(&mut self) {
+        self.dropped.unsent += self.lens.len() as u64;
+        self.frames.clear();
+        self.lens = VecDeque::new();
+    }
+
+    pub(crate) fn is_closing(&self) -> bool {
+        self.closing.is_some()
+    }
+
+    /// The close frame to send, once: when everything before it was taken.
+    pub(crate) fn take_close(&mut self) -> Option<Option<CloseFrame>> {
+        match &mut self.closing {
+            Some(closing @ Closing::Send(_)) if self.lens.is_empty() => {
+                match std::mem::replace(closing, Closing::Sent) {
+                    Closing::Send(frame) => Some(frame),
+                    Closing::Sent => None,
+                }
+            }
+            _ => None,
+        }
+    }
+
+    /// The close frame of ours that is still to be sent, if there is one with a code.
+    pub(crate) fn close_frame(&self) -> Option<&CloseFrame> {
+        match &self.closing {
+            Some(Closing::Send(frame)) => frame.as_ref(),
+            _ => None,
+        }
+    }
+
+    /// Whether our close frame was handed over to be written, so that nothing follows.
+    pub(crate) fn is_shut(&self) -> bool {
+        self.closing == Some(Closing::Sent)
+    }
+
+    /// Queued bytes, frame headers included.
+    pub(crate) fn queued(&self) -> usize {
+        self.frames.len()
+    }
+
+    /// As [`queued`](Self::queued), but never above a limit that was lowered meanwhile.
+    fn bytes(&self, config: &ConnConfig) -> usize {
+        self.frames.len().min(config.outbox_bytes)
+    }
+
+    /// Whether so much is queued that it should be written before more comes.
+    pub(crate) fn is_pressing(&self, config: &ConnConfig) -> bool {
+        const BATCH: usize = 64 * 1024;
+        self.frames.len() >= BATCH.min(config.outbox_bytes / 2)
+            || self.lens.len() >= config.outbox_messages.get() / 2
+    }
+
+    pub(crate) fn fill<'a>(&'a self, slices: &mut [IoSlice<'a>; MAX_SLICES], used: usize) -> usize {
+        self.frames.fill(slices, used)
+    }
+
+    /// The transport took `count` bytes. What is left of a frame it took only a part of moves to `rest`. Returns
+    /// how many frames were taken, that one included.
+    pub(crate) fn written(&mut self, mut count: usize, rest: &mut Rope) -> u64 {
+        if count == self.frames.len() {
+            let messages = self.lens.len() as u64;
+            self.frames.clear();
+            self.lens = VecDeque::new();
+            return messages;
+        }
+        let mut messages = 0;
+        self.frames.advance(count);
+        while count > 0 {
+            let Some(len) = self.lens.pop_front() else { break };
+            messages += 1;
+            if count < len {
+                self.frames.move_to(rest, len - count);
+                break;
+            }
+            count -= len;
+        }
+        messages
+    }
+
+    /// What was dropped since this was last asked.
+    pub(crate) fn take_dropped(&mut self) -> Dropped {
+        std::mem::take(&mut self.dropped)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::num::NonZeroUsize;
+
+    use super::*;
+
+    fn config(bytes: usize, messages: usize, slow_reader: SlowReader) -> ConnConfig {
+        let outbox_messages = NonZeroUsize::new(messages).expect("a limit");
+        ConnConfig { outbox_bytes: bytes, outbox_messages, slow_reader, ..ConnConfig::default() }
+    }
+
+    fn written(outbox: &mut Outbox) -> Vec<u8> {
+        let mut slices = [IoSlice::new(&[]); MAX_SLICES];
+        let used = outbox.fill(&mut slices, 0);
+        slices[..used].iter().flat_map(|slice| slice.to_vec()).collect()
+    }
+
+    #[test]
+    fn the_outbox_is_full_at_its_bytes_and_at_its_messages() {
+        let config_ = config(10, 3, SlowReader::DropNewest);
+        let mut outbox = Outbox::default();
+        assert_eq!(outbox.push(&Message::from("12345678"), &config_), Ok(()), "ten bytes with its header");
+        assert_eq!(outbox.push(&Message::from(""), &config_), Err(Refused::Full));
+
+        let mut outbox = Outbox::default();
+        for _ in 0..3 {
+            assert_eq!(outbox.push(&Message::from(""), &config_), Ok(()));
+        }
+        assert_eq!(outbox.push(&Message::from(""), &config_), Err(Refused::Full));
+        assert_eq!(outbox.push(&Message::from("123456789"), &config_), Err(Refused::TooLarge));
+    }
+
+    #[test]
+    fn a_limit_that_was_lowered_below_what_is_queued_refuses_what_comes() {
+        let mut outbox = Outbox::default();
+        assert_eq!(outbox.push(&Message::from("12345678"), &config(10, 3, SlowReader::DropNewest)), Ok(()));
+        assert_eq!(
+            outbox.push(&Message::from(""), &config(5, 3, SlowReader::DropNewest)),
+            Err(Refused::Full)
+        );
+    }
+
+    #[test]
+    fn dropping_the_oldest_makes_room_for_the_new_one_and_is_counted() {
+        let config = config(12, 10, SlowReader::DropOldest);
+        let mut outbox = Outbox::default();
+        for text in ["a", "b", "c", "d"] {
+            assert_eq!(outbox.push(&Message::from(text), &config), Ok(()));
+        }
+        assert_eq!(outbox.overflow(&Message::from("1234"), &config), Ok(()));
+        assert_eq!(written(&mut outbox), b"\x81\x01c\x81\x01d\x81\x041234");
+        assert_eq!(outbox.take_dropped().oldest, 2);
+    }
+
+    #[test]
+    fn disconnecting_drops_what_is_queued_and_leaves_only_the_close() {
+        let config = config(12, 10, SlowReader::Disconnect);
+        let mut outbox = Outbox::default();
+        assert_eq!(outbox.push(&Message::from("0123456789"), &config), Ok(()));
+        assert_eq!(outbox.overflow(&Message::from("x"), &config), Err(Refused::Full));
+        let dropped = outbox.take_dropped();
+        assert_eq!((dropped.unsent, dropped.newest), (1, 1));
+        let frame = outbox.take_close().flatten().expect("a close frame");
+        assert_eq!(frame.code(), CloseCode::TRY_AGAIN_LATER);
+        assert_eq!(outbox.push(&Message::from("x"), &config), Err(Refused::Closing));
+    }
+
+    #[test]
+    fn a_close_waits_for_what_was_queued_before_it_and_goes_once() {
+        let config = ConnConfig::default();
+        let mut outbox = Outbox::default();
+        assert_eq!(outbox.push(&Message::from("last words"), &config), Ok(()));
+        assert!(outbox.close(None));
+        assert!(!outbox.close(None), "the first one counts");
+        assert_eq!(outbox.take_close(), None);
+        let mut rest = Rope::default();
+        outbox.written(12, &mut rest);
+        assert_eq!(outbox.take_close(), Some(None));
+        assert_eq!(outbox.take_close(), None);
+    }
+
+    #[test]
+    fn after_any_partial_write_the_queue_starts_at_a_frame() {
+        let config = ConnConfig::default();
+        let texts = ["", "a", "bc", "def"];
+        let all: Vec<u8> =
+            texts.iter().flat_map(|t| [&[0x81, t.len() as u8], t.as_bytes()].concat()).collect();
+        for cut in 0..=all.len() {
+            let mut outbox = Outbox::default();
+            for text in texts {
+                assert_eq!(outbox.push(&Message::from(text), &config), Ok(()));
+            }
+            let mut rest = Rope::default();
+            let messages = outbox.written(cut, &mut rest);
+            let left = written(&mut outbox);
+            assert!(left.is_empty() || left[0] == 0x81, "cut at {cut}");
+            assert_eq!(cut + rest.len() + left.len(), all.len());
+            assert_eq!(messages as usize + outbox.lens.len(), texts.len());
+        }
+    }
+}

@@ -1,0 +1,72 @@
+//! [`RequestInfo`]: what a connection keeps of the request that opened it.
+
+use std::borrow::Cow;
+
+use http::{HeaderName, HeaderValue, Method, request::Parts};
+
+/// What a connection keeps of its opening request: method, path, query, and the headers that the handler was
+/// told to [keep](crate::Handler::keep_headers).
+///
+/// All of it is copied out. A `Uri` or a `HeaderValue` of the request itself would pin the HTTP server's whole
+/// read buffer for as long as the connection lives.
+#[derive(Debug)]
+pub struct RequestInfo {
+    method: Method,
+    path: Box<str>,
+    query: Option<Box<str>>,
+    headers: Box<[(HeaderName, HeaderValue)]>,
+}
+
+impl RequestInfo {
+    pub(crate) fn copied_from(parts: &Parts, keep: &[HeaderName]) -> Self {
+        let copy = |value: &HeaderValue| {
+            let mut copy = HeaderValue::from_bytes(value.as_bytes()).ok()?;
+            copy.set_sensitive(value.is_sensitive());
+            Some(copy)
+        };
+        let kept = keep.iter().flat_map(|name| parts.headers.get_all(name).iter().map(move |it| (name, it)));
+        Self {
+            method: parts.method.clone(),
+            path: parts.uri.path().into(),
+            query: parts.uri.query().map(Box::from),
+            headers: kept.filter_map(|(name, value)| Some((name.clone(), copy(value)?))).collect(),
+        }
+    }
+
+    /// `GET`, or `CONNECT` on HTTP/2 (RFC 8441).
+    pub fn method(&self) -> &Method {
+        &self.method
+    }
+
+    /// The path, as it came: percent-encoded, and below a router that nests, without the nested prefix.
+    pub fn path(&self) -> &str {
+        &self.path
+    }
+
+    /// The query, as it came. It may hold credentials; it is never logged.
+    pub fn query(&self) -> Option<&str> {
+        self.query.as_deref()
+    }
+
+    /// The first value of a parameter of the query, decoded.
+    pub fn query_param(&self, name: &str) -> Option<Cow<'_, str>> {
+        query_param(self.query(), name)
+    }
+
+    /// The first value of a kept header.
+    pub fn header(&self, name: impl AsRef<str>) -> Option<&HeaderValue> {
+        let name = name.as_ref();
+        self.headers.iter().find(|(kept, _)| kept.as_str().eq_ignore_ascii_case(name)).map(|(_, value)| value)
+    }
+
+    /// Every kept header, in the order the handler names them.
+    pub fn headers(&self) -> impl Iterator<Item = (&HeaderName, &HeaderValue)> {
+        self.headers.iter().map(|(name, value)| (name, value))
+    }
+}
+
+/// The first value of the query's parameter `name`, percent-decoded.
+pub(crate) fn query_param<'a>(query: Option<&'a str>, name: &str) -> Option<Cow<'a, str>> {
+    let mut pairs = form_urlencoded::parse(query?.as_bytes());
+    pairs.find(|(key, _)| key == name).map(|(_, value)| value)
+}

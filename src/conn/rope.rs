@@ -1,0 +1,186 @@
+//! [`Rope`]: bytes to be written, the small ones copied together, the large ones by reference.
+
+use std::{collections::VecDeque, io::IoSlice};
+
+use bytes::{Buf, Bytes, BytesMut};
+
+/// Up to this many bytes a copy costs less than a reference of its own in the `writev`.
+const COPY_MAX: usize = 2048;
+
+/// A chunk that has grown to this takes no more, so that growing never moves much.
+const CHUNK_FULL: usize = 64 * 1024;
+
+/// As many slices as one `writev` gets.
+pub(crate) const MAX_SLICES: usize = 32;
+
+/// A queue of bytes. When it is empty it holds no memory worth speaking of.
+#[derive(Debug, Default)]
+pub(crate) struct Rope {
+    chunks: VecDeque<Chunk>,
+    len: usize,
+}
+
+#[derive(Debug)]
+enum Chunk {
+    Copied(BytesMut),
+    Shared(Bytes),
+}
+
+impl Rope {
+    pub(crate) fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Appends a frame: its header, and its payload copied or shared by its size.
+    pub(crate) fn push(&mut self, header: &[u8], payload: &Bytes) {
+        self.len += header.len() + payload.len();
+        let copied = payload.len() <= COPY_MAX;
+        let needed = header.len() + if copied { payload.len() } else { 0 };
+        let chunk = match self.chunks.back_mut() {
+            Some(Chunk::Copied(chunk)) if chunk.len() < CHUNK_FULL => chunk,
+            _ => self.push_chunk(needed),
+        };
+        chunk.extend_from_slice(header);
+        if copied {
+            chunk.extend_from_slice(payload);
+        } else {
+            self.chunks.push_back(Chunk::Shared(payload.clone()));
+        }
+    }
+
+    fn push_chunk(&mut self, capacity: usize) -> &mut BytesMut {
+        let chunk = Chunk::Copied(BytesMut::with_capacity(capacity));
+        self.chunks.push_back(chunk);
+        match self.chunks.back_mut() {
+            Some(Chunk::Copied(chunk)) => chunk,
+            _ => unreachable!("it was just put there"),
+        }
+    }
+
+    /// Removes the first `count` bytes.
+    pub(crate) fn advance(&mut self, mut count: usize) {
+        self.len -= count;
+        while count > 0 {
+            let Some(chunk) = self.chunks.front_mut() else { break };
+            if chunk.len() > count {
+                chunk.advance(count);
+                return;
+            }
+            count -= chunk.len();
+            self.chunks.pop_front();
+        }
+    }
+
+    /// Moves the first `count` bytes to the end of `other`.
+    pub(crate) fn move_to(&mut self, other: &mut Self, mut count: usize) {
+        self.len -= count;
+        other.len += count;
+        while count > 0 {
+            let Some(mut chunk) = self.chunks.pop_front() else { break };
+            if chunk.len() > count {
+                other.chunks.push_back(chunk.split_to(count));
+                self.chunks.push_front(chunk);
+                return;
+            }
+            count -= chunk.len();
+            other.chunks.push_back(chunk);
+        }
+    }
+
+    /// Gives the memory back.
+    pub(crate) fn clear(&mut self) {
+        *self = Self::default();
+    }
+
+    /// The bytes in order, as many slices as fit into `slices` behind the first `used`; how many are used then.
+    pub(crate) fn fill<'a>(&'a self, slices: &mut [IoSlice<'a>; MAX_SLICES], mut used: usize) -> usize {
+        for (slot, chunk) in slices[used..].iter_mut().zip(&self.chunks) {
+            *slot = IoSlice::new(chunk.as_slice());
+            used += 1;
+        }
+        used
+    }
+}
+
+impl Chunk {
+    fn as_slice(&self) -> &[u8] {
+        match self {
+            Self::Copied(bytes) => bytes,
+            Self::Shared(bytes) => bytes,
+        }
+    }
+
+    fn len(&self) -> usize {
+        self.as_slice().len()
+    }
+
+    fn advance(&mut self, count: usize) {
+        match self {
+            Self::Copied(bytes) => bytes.advance(count),
+            Self::Shared(bytes) => bytes.advance(count),
+        }
+    }
+
+    fn split_to(&mut self, count: usize) -> Self {
+        match self {
+            // A copy, so that what is left of a small frame does not keep a whole chunk alive.
+            Self::Copied(bytes) => {
+                let front = BytesMut::from(&bytes[..count]);
+                bytes.advance(count);
+                Self::Copied(front)
+            }
+            Self::Shared(bytes) => Self::Shared(bytes.split_to(count)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn content(rope: &Rope) -> Vec<u8> {
+        let mut slices = [IoSlice::new(&[]); MAX_SLICES];
+        let used = rope.fill(&mut slices, 0);
+        slices[..used].iter().flat_map(|slice| slice.to_vec()).collect()
+    }
+
+    fn sample() -> (Rope, Vec<u8>) {
+        let mut rope = Rope::default();
+        let mut bytes = Vec::new();
+        for (i, len) in [0, 3, COPY_MAX, COPY_MAX + 1, 5, 3 * COPY_MAX].into_iter().enumerate() {
+            let payload = Bytes::from(vec![i as u8; len]);
+            rope.push(&[0xFF, i as u8], &payload);
+            bytes.extend_from_slice(&[0xFF, i as u8]);
+            bytes.extend_from_slice(&payload);
+        }
+        (rope, bytes)
+    }
+
+    #[test]
+    fn a_rope_is_the_bytes_that_were_pushed_wherever_it_is_cut() {
+        let (_, bytes) = sample();
+        for cut in 0..=bytes.len() {
+            let (mut rope, _) = sample();
+            rope.advance(cut);
+            assert_eq!(rope.len(), bytes.len() - cut);
+            assert_eq!(content(&rope), bytes[cut..], "advanced by {cut}");
+
+            let (mut rope, _) = sample();
+            let mut front = Rope::default();
+            rope.move_to(&mut front, cut);
+            assert_eq!((front.len(), rope.len()), (cut, bytes.len() - cut));
+            assert_eq!(content(&front), bytes[..cut], "moved {cut}");
+            assert_eq!(content(&rope), bytes[cut..], "left after {cut}");
+        }
+    }
+
+    #[test]
+    fn a_large_payload_is_shared_and_not_copied() {
+        let payload = Bytes::from(vec![7; COPY_MAX + 1]);
+        let mut rope = Rope::default();
+        rope.push(b"h", &payload);
+        let mut slices = [IoSlice::new(&[]); MAX_SLICES];
+        assert_eq!(rope.fill(&mut slices, 0), 2);
+        assert_eq!(slices[1].as_ptr(), payload.as_ptr());
+    }
+}

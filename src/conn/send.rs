@@ -1,0 +1,156 @@
+//! Sending: [`Conn::send`], [`Conn::try_send`] and why they may fail.
+
+use std::sync::Arc;
+
+use crate::protocol::message::Message;
+
+use super::{Cause, Conn, Inner, outbox::Refused};
+
+/// Why a message did not reach the outbox. It comes back, so the caller may retry.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum SendError {
+    /// One side has sent a close frame, and no data frame may follow it (§5.5.1), or the transport is gone.
+    #[error("the connection is closing")]
+    Closing(Message),
+    /// The outbox is full, and for `send` it stayed full for the whole write timeout.
+    #[error("the outbox is full")]
+    Full(Message),
+    /// The message is larger than the whole outbox.
+    #[error("the message is larger than the outbox")]
+    TooLarge(Message),
+}
+
+impl SendError {
+    /// The message that was not sent.
+    pub fn into_message(self) -> Message {
+        match self {
+            Self::Closing(message) | Self::Full(message) | Self::TooLarge(message) => message,
+        }
+    }
+
+    fn new(refused: Refused, message: Message) -> Self {
+        match refused {
+            Refused::Closing => Self::Closing(message),
+            Refused::Full => Self::Full(message),
+            Refused::TooLarge => Self::TooLarge(message),
+        }
+    }
+}
+
+impl Conn {
+    /// Queues `message` for the peer and returns once the outbox has taken it.
+    ///
+    /// While the outbox is full it waits, at most for the write timeout (15 s by default); senders get room in
+    /// the order in which they came. Queued is not delivered: if the connection fails, what is still in the
+    /// outbox is lost, and counted as [`unsent`](crate::Traffic::unsent).
+    ///
+    /// # Errors
+    ///
+    /// [`SendError::Closing`] at once when a close has begun. [`SendError::Full`] after the write timeout;
+    /// [`SlowReader`](crate::SlowReader) says what becomes of the connection then.
+    /// [`SendError::TooLarge`] for what can never fit.
+    pub async fn send(&self, message: impl Into<Message>) -> Result<(), SendError> {
+        let message = message.into();
+        match self.0.push(&message, Turn::Behind) {
+            Ok(()) => Ok(()),
+            // Boxed, so that the future of every callback that sends stays small.
+            Err(Refused::Full) => Box::pin(self.wait_to_send(message)).await,
+            Err(refused) => Err(SendError::new(refused, message)),
+        }
+    }
+
+    /// Queues `message` for the peer, or fails at once.
+    ///
+    /// # Errors
+    ///
+    /// As [`send`](Self::send), but [`SendError::Full`] without waiting: with
+    /// [`SlowReader::Disconnect`](crate::SlowReader::Disconnect), the default, a full outbox closes the
+    /// connection.
+    pub fn try_send(&self, message: impl Into<Message>) -> Result<(), SendError> {
+        let message = message.into();
+        let sent = match self.0.push(&message, Turn::Own) {
+            Err(Refused::Full) => self.0.overflow(&message),
+            done => done,
+        };
+        sent.map_err(|refused| SendError::new(refused, message))
+    }
+
+    async fn wait_to_send(&self, message: Message) -> Result<(), SendError> {
+        let inner = &*self.0;
+        let timeout = inner.state.lock().config.write_timeout;
+        let sent = {
+            let _waiting = Waiting::new(inner);
+            let pushed = async {
+                // Fair: whoever waits longest is the next to push.
+                let _turn = inner.turn.lock().await;
+                loop {
+                    let mut changed = std::pin::pin!(inner.changed.notified());
+                    changed.as_mut().enable();
+                    match inner.push(&message, Turn::Own) {
+                        Err(Refused::Full) => changed.await,
+                        done => return done,
+                    }
+                }
+            };
+            tokio::time::timeout(timeout, pushed).await
+        };
+        let sent = sent.unwrap_or_else(|_| inner.overflow(&message));
+        sent.map_err(|refused| SendError::new(refused, message))
+    }
+}
+
+/// Whether a message may take room that others wait for.
+#[derive(Clone, Copy, PartialEq)]
+enum Turn {
+    Own,
+    Behind,
+}
+
+/// Counts somebody who waits for room, however the waiting ends.
+struct Waiting<'a>(&'a Inner);
+
+impl<'a> Waiting<'a> {
+    fn new(inner: &'a Inner) -> Self {
+        inner.state.lock().waiting += 1;
+        Self(inner)
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.state.lock().waiting -= 1;
+    }
+}
+
+impl Inner {
+    fn push(&self, message: &Message, turn: Turn) -> Result<(), Refused> {
+        let mut state = self.state.lock();
+        let state = &mut *state;
+        if turn == Turn::Behind && state.waiting > 0 && !state.outbox.is_closing() {
+            return Err(Refused::Full);
+        }
+        state.outbox.push(message, &state.config)?;
+        self.after_push(state);
+        Ok(())
+    }
+
+    fn overflow(&self, message: &Message) -> Result<(), Refused> {
+        let mut state = self.state.lock();
+        let state = &mut *state;
+        // There may be room again by now.
+        let pushed = match state.outbox.push(message, &state.config) {
+            Err(Refused::Full) => state.outbox.overflow(message, &state.config),
+            done => done,
+        };
+        if state.outbox.is_closing() {
+            if pushed == Err(Refused::Full) {
+                state.cause.get_or_insert_with(|| Arc::new(Cause::SlowReader));
+            }
+            self.closing_began(state);
+        } else {
+            self.after_push(state);
+        }
+        pushed
+    }
+}

@@ -1,0 +1,202 @@
+//! From a request to a session: the checks, the connector's say, the answer, the task.
+
+use std::{net::SocketAddr, sync::Arc, time::Duration};
+
+use async_trait::async_trait;
+use http::{Extensions, HeaderName, Response, StatusCode, request::Parts};
+use hyper::upgrade::OnUpgrade;
+use tracing::Instrument;
+
+use crate::{
+    config::{ConnConfig, HANDSHAKE_TIMEOUT},
+    conn::{Cause, Conn, ConnIds, Opened, RequestInfo},
+    connector::{Connector, Disconnect, Factory, Handshake, KeepExtension, PeerAddr, Reject, from_handshake},
+    panics::CatchPanic,
+    protocol::{
+        close::CloseFrame,
+        handshake::{HandshakeError, check},
+        origin::OriginPolicy,
+    },
+    session::{Session, io::Io, never_opened},
+    stats::HandlerCounters,
+};
+
+use super::Body;
+
+/// What all clones of a handler share.
+#[derive(Clone)]
+pub(super) struct Shared {
+    factory: Arc<dyn Factory>,
+    pub(super) conn: Arc<ConnConfig>,
+    pub(super) origin: OriginPolicy,
+    pub(super) protocols: Arc<[Box<str>]>,
+    pub(super) handshake_timeout: Duration,
+    pub(super) visible_rejects: bool,
+    pub(super) debug: bool,
+    pub(super) keep_headers: Arc<[HeaderName]>,
+    pub(super) keep_extensions: Vec<KeepExtension>,
+    pub(super) peer_from: Arc<PeerFrom>,
+    pub(super) counters: Arc<HandlerCounters>,
+    ids: Arc<ConnIds>,
+}
+
+type PeerFrom = dyn Fn(&Extensions) -> Option<SocketAddr> + Send + Sync;
+
+/// The HTTP server cannot hand connections over, or an outer layer has taken this one already.
+#[derive(Debug, thiserror::Error)]
+#[error("the HTTP server offers no upgrade for this request")]
+struct NoUpgrade;
+
+impl Shared {
+    pub(super) fn new(factory: Arc<dyn Factory>) -> Self {
+        Self {
+            factory,
+            conn: Arc::default(),
+            origin: OriginPolicy::default(),
+            protocols: Arc::default(),
+            handshake_timeout: HANDSHAKE_TIMEOUT,
+            visible_rejects: false,
+            debug: false,
+            keep_headers: Arc::default(),
+            keep_extensions: Vec::new(),
+            peer_from: Arc::new(|extensions| Some(extensions.get::<PeerAddr>()?.0)),
+            counters: Arc::default(),
+            ids: Arc::default(),
+        }
+    }
+
+    /// Answers a request that asks for a WebSocket, and opens the connection if nothing speaks against it.
+    pub(super) async fn open(self: Arc<Self>, mut parts: Parts) -> Response<Body> {
+        let upgrade = parts.extensions.remove::<OnUpgrade>();
+        let checked = check(&parts).and_then(|opening| match self.origin.allows(&parts) {
+            true => Ok(opening),
+            false => Err(HandshakeError::Origin),
+        });
+        let mut opening = match checked {
+            Ok(opening) => opening,
+            Err(error) => return self.refuse(from_handshake(&error)),
+        };
+        let Some(upgrade) = upgrade else { return self.refuse(Reject::from(NoUpgrade)) };
+
+        let peer = (self.peer_from)(&parts.extensions);
+        let mut handshake = Handshake::new(parts, &mut opening, peer, self.conn.clone());
+        handshake.select_protocol(self.protocols.iter().map(AsRef::as_ref));
+        let (connector, open) = match self.connect(&mut handshake).await {
+            Ok(connector) => (connector, Some(OpenGuard::new(self.counters.clone()))),
+            Err(reject) if self.visible_rejects => {
+                self.log(&reject);
+                handshake.select_any_protocol();
+                (Box::new(Rejected(Some(reject.into_close_frame()))) as Box<dyn Connector>, None)
+            }
+            Err(reject) => return self.refuse(reject),
+        };
+
+        let accepted = handshake.into_parts();
+        let mut kept = Extensions::new();
+        for keep in &self.keep_extensions {
+            keep(&accepted.parts.extensions, &mut kept);
+        }
+        let conn = Conn::new(Opened {
+            id: self.ids.next(),
+            request: RequestInfo::copied_from(&accepted.parts, &self.keep_headers),
+            extensions: kept,
+            protocol: accepted.protocol,
+            peer: accepted.peer,
+            config: accepted.config,
+        });
+        let answer = opening.answer(conn.protocol(), accepted.response_headers);
+        let span = tracing::info_span!(
+            "connection",
+            id = %conn.id(),
+            peer = conn.peer().map(tracing::field::display),
+            protocol = conn.protocol(),
+        );
+        tokio::spawn(self.serve(connector, conn, upgrade, open).instrument(span));
+        answer.map(|()| Body::default())
+    }
+
+    /// The connector for a request that agrees to it.
+    async fn connect(&self, handshake: &mut Handshake) -> Result<Box<dyn Connector>, Reject> {
+        let connect = CatchPanic(Box::pin(async {
+            let mut connector = self.factory.create(handshake).await?;
+            connector.on_connect(handshake).await?;
+            Ok(connector)
+        }));
+        match tokio::time::timeout(self.handshake_timeout, connect).await {
+            Ok(Ok(connected)) => connected,
+            Ok(Err(_panicked)) => {
+                Err(Reject::new(StatusCode::INTERNAL_SERVER_ERROR, "Internal Server Error"))
+            }
+            Err(_elapsed) => Err(Reject::new(StatusCode::SERVICE_UNAVAILABLE, "the handshake took too long")),
+        }
+    }
+
+    /// The connection's task, from before the answer is written to after `on_close`.
+    async fn serve(
+        self: Arc<Self>,
+        connector: Box<dyn Connector>,
+        conn: Conn,
+        upgrade: OnUpgrade,
+        _open: Option<OpenGuard>,
+    ) {
+        let cause = match tokio::time::timeout(self.handshake_timeout, upgrade).await {
+            Ok(Ok(upgraded)) => {
+                let (io, early) = Io::new(upgraded);
+                if let Io::Tcp(stream) = &io {
+                    // What is worth waiting for has been gathered before it is written.
+                    let _ = stream.set_nodelay(true);
+                    if let Ok(peer) = stream.peer_addr() {
+                        conn.set_peer(peer);
+                        tracing::Span::current().record("peer", tracing::field::display(peer));
+                    }
+                }
+                return Session::new(connector, conn, io, early, self.counters.clone()).run().await;
+            }
+            Ok(Err(error)) => Cause::NotUpgraded(error.into()),
+            Err(_elapsed) => Cause::HandshakeTimeout,
+        };
+        never_opened(connector, &conn, cause).await;
+    }
+
+    fn refuse(&self, reject: Reject) -> Response<Body> {
+        self.log(&reject);
+        reject.into_response(self.debug).map(Body::full)
+    }
+
+    fn log(&self, reject: &Reject) {
+        self.counters.refused();
+        match reject.source() {
+            Some(error) => tracing::error!(status = reject.status().as_u16(), error, "refused"),
+            None => tracing::debug!(status = reject.status().as_u16(), "refused"),
+        }
+    }
+}
+
+/// Counts a connection as open until it is dropped, whatever became of it.
+struct OpenGuard(Arc<HandlerCounters>);
+
+impl OpenGuard {
+    fn new(counters: Arc<HandlerCounters>) -> Self {
+        counters.accepted();
+        Self(counters)
+    }
+}
+
+impl Drop for OpenGuard {
+    fn drop(&mut self) {
+        self.0.ended();
+    }
+}
+
+/// Shows a refusal to a browser, which cannot read the answer to a failed handshake.
+struct Rejected(Option<CloseFrame>);
+
+#[async_trait]
+impl Connector for Rejected {
+    async fn on_open(&mut self, _: &Conn) -> Result<(), Disconnect> {
+        match self.0.take() {
+            Some(frame) => Err(Disconnect::from_frame(frame)),
+            None => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,499 @@
+//! [`Wire`]: everything of a session but the callbacks. It reads, writes, keeps time and ends.
+
+use std::{
+    collections::VecDeque,
+    io,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use bytes::{BufMut, Bytes};
+use tokio::{
+    io::AsyncWrite,
+    time::{Instant, Sleep, sleep_until},
+};
+use tokio_util::io::poll_read_buf;
+
+use crate::{
+    config::ConnConfig,
+    conn::{Cause, Closed, ClosedBy, Conn, Phase},
+    protocol::{
+        close::{CloseCode, CloseFrame},
+        error::ProtocolError,
+        frame::OpCode,
+        message::Message,
+        receiver::{Event, Receiver},
+    },
+    stats::{HandlerCounters, Traffic},
+};
+
+use super::{
+    input::Input,
+    io::Io,
+    keepalive::{Due, Keepalive},
+    writer::Writer,
+};
+
+/// What a message that is read ahead counts for, beside its payload.
+const MESSAGE_OVERHEAD: usize = 64;
+
+/// What the connector is to be told next.
+pub(super) enum Next {
+    Message(Message),
+    Pong(Duration),
+    Over,
+}
+
+/// One connection's transport and the state of the protocol on it.
+///
+/// [`poll_next`](Self::poll_next) while no callback runs, and [`poll_ahead`](Self::poll_ahead) while one does, are
+/// all that moves it.
+pub(super) struct Wire {
+    conn: Conn,
+    config: Arc<ConnConfig>,
+    /// `None` once the connection is over.
+    io: Option<Io>,
+    input: Input,
+    receiver: Receiver,
+    writer: Writer,
+    ahead: Ahead,
+    keepalive: Keepalive,
+    timer: Option<Pin<Box<Sleep>>>,
+    end: End,
+    /// Bytes came since the clock was last looked at.
+    heard: bool,
+    /// Reading was stopped because a callback is behind, so that silence says nothing about the peer.
+    deaf: bool,
+    /// What was counted since `counters` were last added to.
+    traffic: Traffic,
+    counters: Arc<HandlerCounters>,
+}
+
+/// How far the end of the connection has come.
+#[derive(Default)]
+struct End {
+    /// The first close: whose it was, and its frame.
+    first: Option<(ClosedBy, Option<CloseFrame>)>,
+    /// The peer's close frame came, so that nothing more is read.
+    received: bool,
+    /// The peer broke the protocol: what it sends is no longer understood, and thrown away.
+    failed: bool,
+    /// The transport takes no more.
+    broken: Option<io::Error>,
+    /// Our side of the transport was shut down.
+    shut: bool,
+    /// When the patience ends.
+    deadline: Option<Instant>,
+}
+
+/// What was read while a callback was busy.
+#[derive(Default)]
+struct Ahead {
+    queue: VecDeque<Next>,
+    size: usize,
+}
+
+impl Wire {
+    pub(super) fn new(conn: Conn, io: Io, early: Bytes, counters: Arc<HandlerCounters>) -> Self {
+        let config = conn.config();
+        Self {
+            receiver: Receiver::new(config.incoming),
+            config,
+            conn,
+            io: Some(io),
+            input: Input::new(early),
+            writer: Writer::default(),
+            ahead: Ahead::default(),
+            keepalive: Keepalive::new(Instant::now()),
+            timer: None,
+            end: End::default(),
+            heard: false,
+            deaf: false,
+            traffic: Traffic::default(),
+            counters,
+        }
+    }
+
+    /// The next thing for the connector; [`Next::Over`] for ever after the end.
+    pub(super) fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Next> {
+        self.conn.unpark();
+        self.poll(cx, false)
+    }
+
+    /// Goes on writing, answering and reading ahead while a callback runs.
+    pub(super) fn poll_ahead(&mut self, cx: &mut Context<'_>) {
+        while let Poll::Ready(next) = self.poll(cx, true) {
+            if matches!(next, Next::Over) {
+                return;
+            }
+            self.ahead.push(next);
+        }
+    }
+
+    /// The callback that runs now may send without waking the task it runs in.
+    pub(super) fn unpark(&self) {
+        self.conn.unpark();
+    }
+
+    fn poll(&mut self, cx: &mut Context<'_>, busy: bool) -> Poll<Next> {
+        loop {
+            if !busy && let Some(next) = self.ahead.pop() {
+                return Poll::Ready(next);
+            }
+            if self.io.is_none() {
+                return Poll::Ready(Next::Over);
+            }
+            if self.conn.is_reconfigured() {
+                self.config = self.conn.config();
+                self.receiver.set_limits(self.config.incoming);
+            }
+            if self.conn.is_pressing() {
+                // Much is queued already: written before more is made.
+                self.write(cx);
+            }
+            let behind = busy && self.ahead.size >= self.config.read_ahead;
+            if !behind && let Some(event) = self.parse() {
+                match self.handle(event) {
+                    Some(next) => return Poll::Ready(next),
+                    None => continue,
+                }
+            }
+            // All that is at hand was handled, and the replies leave in one write.
+            self.write(cx);
+            self.shut_down(cx);
+            if !behind && self.read(cx) {
+                continue;
+            }
+            if self.io.is_some() && !self.poll_timer(cx, behind) {
+                self.rest();
+                return Poll::Pending;
+            }
+        }
+    }
+
+    /// The next event from bytes that are here already.
+    fn parse(&mut self) -> Option<Event> {
+        if self.end.failed || self.end.received {
+            self.input.clear();
+            return None;
+        }
+        loop {
+            let mut bytes = self.input.bytes();
+            let before = bytes.len();
+            if before == 0 {
+                return None;
+            }
+            let parsed = self.receiver.next(&mut bytes);
+            let taken = before - bytes.len();
+            self.input.advance(taken);
+            match parsed {
+                Ok(None) => {}
+                Ok(event) => return event,
+                Err(error) => {
+                    self.fail(error);
+                    return None;
+                }
+            }
+        }
+    }
+
+    fn handle(&mut self, event: Event) -> Option<Next> {
+        match event {
+            Event::Message(message) => {
+                self.traffic.messages_received += 1;
+                self.notice_close();
+                if self.end.first.is_some() {
+                    // We have begun to close: nobody waits for messages any more.
+                    self.traffic.ignored += 1;
+                    return None;
+                }
+                Some(Next::Message(message))
+            }
+            Event::Ping(payload) => {
+                self.writer.pong(payload);
+                None
+            }
+            Event::Pong(payload) => {
+                let round_trip = self.keepalive.pong(&payload, Instant::now())?;
+                self.end.first.is_none().then_some(Next::Pong(round_trip))
+            }
+            Event::Close(frame) => {
+                self.notice_close();
+                if self.end.first.is_none() {
+                    // §5.5.1: answered with the code it had. 1005 says that there was none and may not travel,
+                    // so a close without a code is answered without one.
+                    self.conn.begin_close(frame.clone(), None);
+                    self.begin_end(ClosedBy::Peer, frame);
+                }
+                self.end.received = true;
+                None
+            }
+        }
+    }
+
+    /// Begins to end the connection, if somebody has called [`Conn::close`] or the outbox has overflowed.
+    fn notice_close(&mut self) {
+        if self.end.first.is_none() && self.conn.is_closing() {
+            let frame = self.conn.state().outbox.close_frame().cloned();
+            if let Some(frame) = frame {
+                self.begin_end(ClosedBy::Local, Some(frame));
+                self.traffic.ignored += self.ahead.clear();
+            }
+        }
+    }
+
+    fn begin_end(&mut self, by: ClosedBy, frame: Option<CloseFrame>) {
+        self.end.first = Some((by, frame));
+        self.give_up_in(self.config.close_timeout);
+    }
+
+    fn give_up_in(&mut self, timeout: Duration) {
+        let deadline = Instant::now().checked_add(timeout);
+        self.end.deadline = self.end.deadline.or(deadline);
+    }
+
+    /// Fails the connection (§7.1.7).
+    fn fail(&mut self, error: ProtocolError) {
+        self.notice_close();
+        let frame = error.close_frame();
+        self.conn.begin_close(Some(frame.clone()), Some(Arc::new(Cause::Protocol(error))));
+        if self.end.first.is_none() {
+            self.begin_end(ClosedBy::Local, Some(frame));
+        }
+        self.end.failed = true;
+        self.input.clear();
+    }
+
+    fn write(&mut self, cx: &mut Context<'_>) {
+        // Before the frame is gone from the outbox.
+        self.notice_close();
+        let Some(io) = self.io.as_mut().filter(|_| self.end.broken.is_none()) else { return };
+        let mut state = self.conn.state();
+        if std::mem::take(&mut state.ping_requested) {
+            self.writer.control_frame(OpCode::Ping, &self.keepalive.ping(Instant::now()));
+        }
+        let before = self.traffic.bytes_sent;
+        let written = self.writer.poll_write(cx, io, &mut state.outbox, &mut self.traffic);
+        if self.traffic.bytes_sent > before {
+            self.conn.drained(&state);
+        }
+        let dropped = state.outbox.take_dropped();
+        self.traffic.add_dropped(dropped);
+        // While the transport takes no more, a push need not wake the session: the transport will.
+        self.conn.park(&mut state, cx.waker(), written.is_ready());
+        match written {
+            Poll::Ready(Ok(())) | Poll::Pending => {}
+            Poll::Ready(Err(error)) => {
+                self.conn.shut(&mut state);
+                drop(state);
+                // What the peer sent before may still be read, and may be a close.
+                self.end.broken = Some(error);
+                self.give_up_in(self.config.close_timeout);
+            }
+        }
+    }
+
+    /// Ends our side of the transport when nothing will follow. After a failure the peer's side is read on until
+    /// it ends too: closing a socket with unread bytes resets it, and the reset can overtake our close frame.
+    fn shut_down(&mut self, cx: &mut Context<'_>) {
+        if !self.end.received && !self.end.failed {
+            return;
+        }
+        let said_all =
+            self.end.broken.is_some() || self.writer.is_empty() && self.conn.state().outbox.is_shut();
+        if !said_all {
+            return;
+        }
+        if !self.end.shut && self.end.broken.is_none() {
+            let Some(io) = &mut self.io else { return };
+            match Pin::new(io).poll_shutdown(cx) {
+                Poll::Ready(_) => self.end.shut = true,
+                Poll::Pending => return,
+            }
+        }
+        if self.end.received {
+            self.over(None);
+        }
+    }
+
+    /// Reads once; whether there is something to look at now.
+    fn read(&mut self, cx: &mut Context<'_>) -> bool {
+        if self.end.received {
+            return false;
+        }
+        let Some(io) = &mut self.io else { return true };
+        if self.deaf {
+            self.deaf = false;
+            self.heard = true;
+        }
+        let mut event = Ok(None);
+        let read = match self.receiver.in_place().filter(|_| !self.end.failed) {
+            Some((buffer, missing)) => {
+                let read = poll_read_buf(Pin::new(io), cx, &mut buffer.limit(missing));
+                if let Poll::Ready(Ok(count @ 1..)) = read {
+                    event = self.receiver.filled(count);
+                }
+                read
+            }
+            None => self.input.poll_fill(cx, io),
+        };
+        match read {
+            Poll::Pending => return false,
+            Poll::Ready(Ok(0)) => self.over(Some(Cause::Eof)),
+            Poll::Ready(Ok(count)) => {
+                self.heard = true;
+                self.traffic.bytes_received += count as u64;
+            }
+            Poll::Ready(Err(error)) => self.over(Some(Cause::Transport(error))),
+        }
+        match event {
+            Ok(None) => {}
+            // A message that was read in place; nobody was asked to wait for it before.
+            Ok(Some(event)) => {
+                if let Some(next) = self.handle(event) {
+                    self.ahead.push(next);
+                }
+            }
+            Err(error) => self.fail(error),
+        }
+        true
+    }
+
+    /// Whether the time has changed something.
+    fn poll_timer(&mut self, cx: &mut Context<'_>, behind: bool) -> bool {
+        self.notice_close();
+        if self.heard {
+            self.heard = false;
+            self.keepalive.heard(Instant::now());
+        }
+        self.deaf = behind;
+        let fired = self.timer.as_ref().is_some_and(|timer| timer.is_elapsed());
+        if fired && self.tick() {
+            return true;
+        }
+        let deadline = match (self.keepalive.deadline(&self.config), self.end.deadline) {
+            (Some(alive), Some(end)) => alive.min(end),
+            (alive, end) => match alive.or(end) {
+                Some(deadline) => deadline,
+                None => return false,
+            },
+        };
+        // One that fires too early is looked at again then: nothing is set anew for each message, and nothing
+        // polled, since this task is the one it wakes.
+        match &mut self.timer {
+            Some(timer) if !fired && timer.deadline() <= deadline => false,
+            Some(timer) => {
+                timer.as_mut().reset(deadline);
+                timer.as_mut().poll(cx).is_ready()
+            }
+            None => self.timer.insert(Box::pin(sleep_until(deadline))).as_mut().poll(cx).is_ready(),
+        }
+    }
+
+    /// The timer fired; whether something is due.
+    fn tick(&mut self) -> bool {
+        let now = Instant::now();
+        if self.end.deadline.is_some_and(|deadline| deadline <= now) {
+            self.over(Some(Cause::CloseTimeout));
+            return true;
+        }
+        if self.deaf {
+            self.keepalive.heard(now);
+        }
+        match self.keepalive.due(now, &self.config) {
+            Due::Nothing => false,
+            Due::Ping => {
+                let payload = self.keepalive.ping(now);
+                if self.end.first.is_none() {
+                    self.writer.control_frame(OpCode::Ping, &payload);
+                }
+                true
+            }
+            Due::Dead => {
+                self.over(Some(Cause::PongTimeout));
+                true
+            }
+        }
+    }
+
+    /// Holds nothing while the task sleeps.
+    fn rest(&mut self) {
+        self.input.park();
+        self.receiver.release();
+        self.count();
+    }
+
+    fn count(&mut self) {
+        if self.traffic != Traffic::default() {
+            let traffic = std::mem::take(&mut self.traffic);
+            self.conn.count(&traffic);
+            self.counters.traffic.add(&traffic);
+        }
+    }
+
+    /// Ends the connection, and lets go of the transport even if a callback still runs.
+    pub(super) fn over(&mut self, cause: Option<Cause>) {
+        if self.io.take().is_none() {
+            return;
+        }
+        self.notice_close();
+        let earlier = {
+            let mut state = self.conn.state();
+            self.conn.shut(&mut state);
+            let dropped = state.outbox.take_dropped();
+            self.traffic.add_dropped(dropped);
+            state.cause.take()
+        };
+        self.input.clear();
+        self.timer = None;
+        self.rest();
+
+        let transport = matches!(cause, Some(Cause::Eof | Cause::Transport(_)));
+        let broken = self.end.broken.take();
+        let was_clean = self.end.received && broken.is_none() && cause.is_none();
+        let phase = if self.end.first.is_some() { Phase::Closing } else { Phase::Open };
+        // What went wrong first is what the others follow from.
+        let cause = earlier.or_else(|| broken.map(Cause::Transport).or(cause).map(Arc::new));
+        let (by, code, reason) = match self.end.first.take() {
+            Some((by, Some(frame))) => (by, frame.code(), frame.into_reason()),
+            Some((by, None)) => (by, CloseCode::NO_STATUS, Default::default()),
+            None if transport => (ClosedBy::Transport, CloseCode::ABNORMAL, Default::default()),
+            None => (ClosedBy::Local, CloseCode::ABNORMAL, Default::default()),
+        };
+        let traffic = self.conn.traffic();
+        self.conn.finish(Closed { by, phase, code, reason, was_clean, cause, traffic });
+    }
+}
+
+impl Drop for Wire {
+    fn drop(&mut self) {
+        self.over(Some(Cause::Dropped));
+    }
+}
+
+impl Ahead {
+    fn push(&mut self, next: Next) {
+        let payload = if let Next::Message(message) = &next { message.len() } else { 0 };
+        self.size += payload + MESSAGE_OVERHEAD;
+        self.queue.push_back(next);
+    }
+
+    fn pop(&mut self) -> Option<Next> {
+        let next = self.queue.pop_front()?;
+        let payload = if let Next::Message(message) = &next { message.len() } else { 0 };
+        self.size -= payload + MESSAGE_OVERHEAD;
+        if self.queue.is_empty() {
+            self.queue = VecDeque::new();
+        }
+        Some(next)
+    }
+
+    /// How many messages were thrown away.
+    fn clear(&mut self) -> u64 {
+        let messages = self.queue.iter().filter(|next| matches!(next, Next::Message(_))).count();
+        *self = Self::default();
+        messages as u64
+    }
+}

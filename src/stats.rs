@@ -1,0 +1,140 @@
+//! Counters that the lower layers add to and anybody may read.
+
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+/// What went over one connection, or over all connections of a handler.
+///
+/// Bytes are those on the wire, frame headers included.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Traffic {
+    /// Messages that came in.
+    pub messages_received: u64,
+    /// Bytes that came in.
+    pub bytes_received: u64,
+    /// Messages that went out.
+    pub messages_sent: u64,
+    /// Bytes that went out.
+    pub bytes_sent: u64,
+    /// Messages refused because the outbox was full: [`SlowReader::DropNewest`](crate::SlowReader), or a
+    /// `send` that waited in vain.
+    pub dropped_newest: u64,
+    /// Messages removed from a full outbox for newer ones.
+    pub dropped_oldest: u64,
+    /// Messages that were still in the outbox when the connection ended.
+    pub unsent: u64,
+    /// Messages that came in after the server had begun to close.
+    pub ignored: u64,
+}
+
+/// What an outbox has dropped.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Dropped {
+    pub(crate) newest: u64,
+    pub(crate) oldest: u64,
+    pub(crate) unsent: u64,
+}
+
+impl Traffic {
+    pub(crate) fn add_dropped(&mut self, dropped: Dropped) {
+        self.dropped_newest += dropped.newest;
+        self.dropped_oldest += dropped.oldest;
+        self.unsent += dropped.unsent;
+    }
+}
+
+/// What a [`Handler`](crate::Handler) has seen since it was built.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Stats {
+    /// Connections that are open now: their `on_close` has not returned.
+    pub open: u64,
+    /// Connections accepted so far, the open ones included.
+    pub accepted: u64,
+    /// Requests that were refused, for whatever reason.
+    pub refused: u64,
+    /// What went over all of them.
+    pub traffic: Traffic,
+}
+
+/// The counters behind [`Traffic`].
+///
+/// A session adds to them once per batch of messages, so that connections on different cores do not fight
+/// over a cache line for each one.
+#[derive(Debug, Default)]
+pub(crate) struct TrafficCounters {
+    messages_received: AtomicU64,
+    bytes_received: AtomicU64,
+    messages_sent: AtomicU64,
+    bytes_sent: AtomicU64,
+    dropped_newest: AtomicU64,
+    dropped_oldest: AtomicU64,
+    unsent: AtomicU64,
+    ignored: AtomicU64,
+}
+
+impl TrafficCounters {
+    pub(crate) fn add(&self, traffic: &Traffic) {
+        let pairs = [
+            (&self.messages_received, traffic.messages_received),
+            (&self.bytes_received, traffic.bytes_received),
+            (&self.messages_sent, traffic.messages_sent),
+            (&self.bytes_sent, traffic.bytes_sent),
+            (&self.dropped_newest, traffic.dropped_newest),
+            (&self.dropped_oldest, traffic.dropped_oldest),
+            (&self.unsent, traffic.unsent),
+            (&self.ignored, traffic.ignored),
+        ];
+        for (counter, more) in pairs {
+            if more > 0 {
+                counter.fetch_add(more, Relaxed);
+            }
+        }
+    }
+
+    pub(crate) fn read(&self) -> Traffic {
+        Traffic {
+            messages_received: self.messages_received.load(Relaxed),
+            bytes_received: self.bytes_received.load(Relaxed),
+            messages_sent: self.messages_sent.load(Relaxed),
+            bytes_sent: self.bytes_sent.load(Relaxed),
+            dropped_newest: self.dropped_newest.load(Relaxed),
+            dropped_oldest: self.dropped_oldest.load(Relaxed),
+            unsent: self.unsent.load(Relaxed),
+            ignored: self.ignored.load(Relaxed),
+        }
+    }
+}
+
+/// The counters behind [`Stats`].
+#[derive(Debug, Default)]
+pub(crate) struct HandlerCounters {
+    open: AtomicU64,
+    accepted: AtomicU64,
+    refused: AtomicU64,
+    pub(crate) traffic: TrafficCounters,
+}
+
+impl HandlerCounters {
+    pub(crate) fn accepted(&self) {
+        self.open.fetch_add(1, Relaxed);
+        self.accepted.fetch_add(1, Relaxed);
+    }
+
+    pub(crate) fn ended(&self) {
+        self.open.fetch_sub(1, Relaxed);
+    }
+
+    pub(crate) fn refused(&self) {
+        self.refused.fetch_add(1, Relaxed);
+    }
+
+    pub(crate) fn read(&self) -> Stats {
+        Stats {
+            open: self.open.load(Relaxed),
+            accepted: self.accepted.load(Relaxed),
+            refused: self.refused.load(Relaxed),
+            traffic: self.traffic.read(),
+        }
+    }
+}
