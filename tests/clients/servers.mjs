@@ -1,0 +1,54 @@
+// Starts an example server on a free port, and ends it by its process id.
+
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { dirname, join, resolve } from "node:path";
+import { createInterface } from "node:readline";
+import { fileURLToPath } from "node:url";
+
+const root = resolve(dirname(fileURLToPath(import.meta.url)), "../..");
+export const target = resolve(root, process.env.CARGO_TARGET_DIR ?? "target");
+
+/** Runs the built example `name`; resolves to `{ address, stop }` once it listens. */
+export async function start(name, { address = "127.0.0.1:0", args = [] } = {}) {
+  const program = join(target, "debug", "examples", name);
+  const server = spawn(program, [address, ...args], { stdio: ["ignore", "pipe", "pipe"] });
+  let stderr = "";
+  server.stderr.on("data", (chunk) => (stderr += chunk));
+  const exited = new Promise((done) => {
+    server.once("error", (error) => done(error.message));
+    server.once("exit", (code, signal) => done(`it ended with ${code ?? signal}`));
+  });
+  const over = exited.then((why) => {
+    throw new Error(`example ${name}: ${why}\n${stderr}`);
+  });
+  over.catch(() => {}); // said by whoever awaits it below
+
+  const printed = once(createInterface({ input: server.stdout }), "line", { signal: AbortSignal.timeout(20_000) });
+  printed.catch(() => {});
+  let line;
+  try {
+    [line] = await Promise.race([printed, over]);
+  } catch (error) {
+    server.kill();
+    if (error.name !== "AbortError") throw error;
+    throw new Error(`example ${name} printed no address within 20 s\n${stderr}`);
+  }
+  const listening = /^listening on (\S+:\d+)$/.exec(line);
+  if (!listening) {
+    server.kill();
+    throw new Error(`example ${name} printed ${JSON.stringify(line)}, not its address\n${stderr}`);
+  }
+
+  return {
+    address: listening[1],
+    /** Ends the server; fails when it had already ended by itself. */
+    async stop() {
+      if (server.exitCode !== null || server.signalCode !== null) await over;
+      server.kill("SIGTERM");
+      const late = setTimeout(() => server.kill("SIGKILL"), 10_000);
+      await exited;
+      clearTimeout(late);
+    },
+  };
+}
