@@ -30,7 +30,9 @@ pub(crate) struct Input {
 
 impl Input {
     pub(crate) fn new(early: Bytes) -> Self {
-        Self { carried: early, ..Self::default() }
+        // Even an empty slice would keep the HTTP server's whole read buffer alive.
+        let carried = if early.is_empty() { Bytes::new() } else { early };
+        Self { carried, ..Self::default() }
     }
 
     /// The oldest bytes that are in one piece; empty when there are none.
