@@ -306,3 +306,11 @@ fn control(opcode: OpCode, payload: Bytes) -> Result<Event, ProtocolError> {
         _ => CloseFrame::parse(&payload).map(Event::Close),
     }
 }
+
+#[cfg(test)]
+#[path = "receiver_tests.rs"]
+mod tests;
+
+#[cfg(test)]
+#[path = "receiver_limit_tests.rs"]
+mod limit_tests;
