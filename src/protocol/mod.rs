@@ -17,4 +17,6 @@ pub(crate) mod text;
 pub(crate) mod utf8;
 
 #[cfg(test)]
+mod oracle;
+#[cfg(test)]
 pub(crate) mod peer;
