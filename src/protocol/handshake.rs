@@ -203,3 +203,7 @@ fn elements(line: &str) -> impl Iterator<Item = &str> {
 fn is_token_char(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
 }
+
+#[cfg(test)]
+#[path = "handshake_tests.rs"]
+mod tests;
