@@ -19,6 +19,10 @@ const CHUNK: usize = 4096;
 /// From this many missing bytes on a payload is read straight into its own buffer.
 const IN_PLACE_MIN: usize = 16 * 1024;
 
+/// At most this much is reserved at once for a payload that was announced and is not here. Beyond it the buffer
+/// grows with what comes, so that no announcement makes the allocator give up, however high the limit.
+const RESERVE_MAX: usize = 4 * 1024 * 1024;
+
 /// What a peer may send.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Limits {
@@ -118,9 +122,16 @@ impl Receiver {
     /// Where to read the next bytes to, and how many of them at most, when much of a payload is missing.
     /// Tell [`filled`](Self::filled) how many came.
     pub(crate) fn in_place(&mut self) -> Option<(&mut BytesMut, usize)> {
-        let missing = self.frame.as_ref().filter(|frame| !frame.opcode.is_control())?.missing;
-        let partial = self.message.as_mut()?;
-        (missing >= IN_PLACE_MIN).then_some((&mut partial.data, missing))
+        let missing = self.frame.as_ref()?.missing;
+        if missing < IN_PLACE_MIN {
+            return None;
+        }
+        let data = &mut self.message.as_mut()?.data;
+        if data.capacity() == data.len() {
+            data.reserve(missing.min(RESERVE_MAX));
+        }
+        let room = missing.min(data.capacity() - data.len());
+        Some((data, room))
     }
 
     /// `count` masked bytes were added to the buffer that [`in_place`](Self::in_place) gave.
@@ -245,8 +256,8 @@ impl Receiver {
                 fragments: 0,
             });
             let start = partial.data.len();
-            // Reserved once per frame. Memory that is reserved but never written to is not resident.
-            partial.data.reserve(frame.missing);
+            // Once per frame, unless it is huge. Memory that is reserved and never written to is not resident.
+            partial.data.reserve(frame.missing.min(RESERVE_MAX.max(piece.len())));
             partial.data.extend_from_slice(piece);
             frame.take(&mut partial.data[start..]);
             partial.check_from(start)?;

@@ -1,5 +1,5 @@
 //! The vocabulary of the tests: a handler served by hyper in memory, and a client that speaks in frames.
-#![allow(dead_code, reason = "each test file uses a part")]
+#![allow(dead_code, unreachable_pub, reason = "each test file uses a part")]
 
 use std::convert::Infallible;
 
@@ -176,7 +176,10 @@ impl Client {
             0x88 if payload.is_empty() => Frame::Close(None),
             0x88 => {
                 let code = u16::from_be_bytes([payload[0], payload[1]]);
-                Frame::Close(Some((code, String::from_utf8(payload[2..].to_vec()).expect("a reason is UTF-8"))))
+                Frame::Close(Some((
+                    code,
+                    String::from_utf8(payload[2..].to_vec()).expect("a reason is UTF-8"),
+                )))
             }
             0x89 => Frame::Ping(payload),
             0x8A => Frame::Pong(payload),
