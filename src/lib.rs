@@ -36,6 +36,7 @@ mod config;
 mod conn;
 mod connector;
 mod handler;
+mod hub;
 mod panics;
 mod protocol;
 mod session;
@@ -51,6 +52,10 @@ pub use self::{
         MessageMode, PeerAddr, Reject,
     },
     handler::{Body, Handler, NoFallback},
+    hub::{
+        ConnInfo, Counts, Hub, HubBuilder, JoinError, JoinRequest, Joined, Left, Page, Report, RoomInfo,
+        Target,
+    },
     protocol::{
         close::{CloseCode, CloseFrame, InvalidCloseCode},
         error::ProtocolError,

@@ -9,16 +9,18 @@ pub(crate) mod rope;
 mod send;
 
 use std::{
+    any::Any,
     fmt,
     net::SocketAddr,
     sync::{
         Arc, OnceLock,
         atomic::{
-            AtomicBool,
+            AtomicBool, AtomicU64,
             Ordering::{Acquire, Relaxed, Release},
         },
     },
     task::Waker,
+    time::Duration,
 };
 
 use http::Extensions;
@@ -32,7 +34,7 @@ pub use self::{
     request::RequestInfo,
     send::SendError,
 };
-pub(crate) use self::{id::ConnIds, request::query_param};
+pub(crate) use self::{id::ConnIds, request::query_param, send::Offered};
 use crate::{
     config::ConnConfig,
     protocol::{
@@ -53,6 +55,8 @@ pub(crate) struct Inner {
     id: ConnId,
     request: RequestInfo,
     extensions: Extensions,
+    /// What the layer that registers connections knows about this one.
+    home: Arc<dyn Any + Send + Sync>,
     protocol: Option<Box<str>>,
     peer: OnceLock<SocketAddr>,
     state: Mutex<State>,
@@ -62,6 +66,8 @@ pub(crate) struct Inner {
     changed: Notify,
     closed: OnceLock<Closed>,
     traffic: TrafficCounters,
+    /// The last round trip, in microseconds plus one; 0 for none.
+    round_trip: AtomicU64,
     /// The session sleeps, and a push must wake it. Set under the lock of `state`.
     parked: AtomicBool,
     /// So much is queued that the session should write before it reads on.
@@ -87,6 +93,7 @@ pub(crate) struct Opened {
     pub(crate) id: ConnId,
     pub(crate) request: RequestInfo,
     pub(crate) extensions: Extensions,
+    pub(crate) home: Arc<dyn Any + Send + Sync>,
     pub(crate) protocol: Option<Box<str>>,
     pub(crate) peer: Option<SocketAddr>,
     pub(crate) config: Arc<ConnConfig>,
@@ -94,9 +101,9 @@ pub(crate) struct Opened {
 
 impl Conn {
     pub(crate) fn new(opened: Opened) -> Self {
-        let Opened { id, request, extensions, protocol, peer, config } = opened;
+        let Opened { id, request, extensions, home, protocol, peer, config } = opened;
         let state = State {
-            outbox: Outbox::default(),
+            outbox: Outbox::holding(),
             config,
             ping_requested: false,
             cause: None,
@@ -107,6 +114,7 @@ impl Conn {
             id,
             request,
             extensions,
+            home,
             protocol,
             peer: peer.map(OnceLock::from).unwrap_or_default(),
             state: Mutex::new(state),
@@ -114,6 +122,7 @@ impl Conn {
             changed: Notify::new(),
             closed: OnceLock::new(),
             traffic: TrafficCounters::default(),
+            round_trip: AtomicU64::new(0),
             parked: AtomicBool::new(false),
             pressing: AtomicBool::new(false),
             closing: AtomicBool::new(false),
@@ -155,6 +164,11 @@ impl Conn {
     /// What went over the connection so far. The session adds to it after each batch of messages.
     pub fn traffic(&self) -> Traffic {
         self.0.traffic.read()
+    }
+
+    /// The last round trip that a ping has measured.
+    pub fn round_trip(&self) -> Option<Duration> {
+        self.0.round_trip.load(Relaxed).checked_sub(1).map(Duration::from_micros)
     }
 
     /// Sends a ping ahead of what is queued; the answer comes to
@@ -223,6 +237,22 @@ impl Conn {
 impl Conn {
     pub(crate) fn state(&self) -> MutexGuard<'_, State> {
         self.0.state.lock()
+    }
+
+    pub(crate) fn home(&self) -> &(dyn Any + Send + Sync) {
+        &*self.0.home
+    }
+
+    pub(crate) fn set_round_trip(&self, time: Duration) {
+        let micros = u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
+        self.0.round_trip.store(micros.saturating_add(1), Relaxed);
+    }
+
+    /// `on_open` has returned.
+    pub(crate) fn opened(&self) {
+        let mut state = self.0.state.lock();
+        state.outbox.release();
+        self.0.after_push(&mut state);
     }
 
     pub(crate) fn set_peer(&self, peer: SocketAddr) {
@@ -311,6 +341,12 @@ impl Inner {
             waker.wake_by_ref();
         }
         self.changed.notify_waiters();
+    }
+}
+
+impl From<&Conn> for ConnId {
+    fn from(conn: &Conn) -> Self {
+        conn.id()
     }
 }
 

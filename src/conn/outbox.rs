@@ -6,8 +6,7 @@ use crate::{
     config::{ConnConfig, SlowReader},
     protocol::{
         close::{CloseCode, CloseFrame},
-        frame::{Header, MAX_HEADER, OpCode},
-        message::Message,
+        frame::Encoded,
         text::Text,
     },
     stats::Dropped,
@@ -24,6 +23,25 @@ pub(crate) struct Outbox {
     lens: VecDeque<usize>,
     closing: Option<Closing>,
     dropped: Dropped,
+    /// `on_open` has not returned: what groups send waits in `held`, so that the greeting comes first.
+    holding: bool,
+    held: Option<Box<Held>>,
+}
+
+/// Messages that wait behind the greeting.
+#[derive(Debug, Default)]
+struct Held {
+    frames: Rope,
+    lens: VecDeque<usize>,
+}
+
+/// Where a message comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum From {
+    /// Somebody who has the connection.
+    Conn,
+    /// A group that the connection is in.
+    Group,
 }
 
 /// The closing handshake, once we have a reason to begin it or to answer it.
@@ -44,29 +62,59 @@ pub(crate) enum Refused {
 }
 
 impl Outbox {
+    /// One for a connection whose `on_open` is to come.
+    pub(crate) fn holding() -> Self {
+        Self { holding: true, ..Self::default() }
+    }
+
+    /// `on_open` has returned: what was held back follows what it has sent.
+    pub(crate) fn release(&mut self) {
+        self.holding = false;
+        if let Some(mut held) = self.held.take() {
+            let len = held.frames.len();
+            held.frames.move_to(&mut self.frames, len);
+            self.lens.append(&mut held.lens);
+        }
+    }
+
     /// Queues a message if there is room for it.
-    pub(crate) fn push(&mut self, message: &Message, config: &ConnConfig) -> Result<(), Refused> {
+    pub(crate) fn push(
+        &mut self,
+        message: &Encoded<'_>,
+        from: From,
+        config: &ConnConfig,
+    ) -> Result<(), Refused> {
         if self.closing.is_some() {
             return Err(Refused::Closing);
         }
-        let opcode = if message.is_text() { OpCode::Text } else { OpCode::Binary };
-        let payload = message.bytes();
-        let mut header = [0; MAX_HEADER];
-        let size = Header { fin: true, opcode, mask: None, len: payload.len() as u64 }.write(&mut header);
-        let len = size + payload.len();
+        let len = message.len();
         if len > config.outbox_bytes {
             return Err(Refused::TooLarge);
         }
-        if self.lens.len() >= config.outbox_messages.get() || len > config.outbox_bytes - self.bytes(config) {
+        // A limit may have been lowered below what is queued.
+        if self.messages() >= config.outbox_messages.get()
+            || len > config.outbox_bytes.saturating_sub(self.queued())
+        {
             return Err(Refused::Full);
         }
-        self.frames.push(&header[..size], payload);
-        self.lens.push_back(len);
+        let (frames, lens) = if self.holding && from == From::Group {
+            let held = self.held.get_or_insert_default();
+            (&mut held.frames, &mut held.lens)
+        } else {
+            (&mut self.frames, &mut self.lens)
+        };
+        frames.push(message.header(), message.payload());
+        lens.push_back(len);
         Ok(())
     }
 
     /// Does with a message that found the outbox full what the handler has chosen.
-    pub(crate) fn overflow(&mut self, message: &Message, config: &ConnConfig) -> Result<(), Refused> {
+    pub(crate) fn overflow(
+        &mut self,
+        message: &Encoded<'_>,
+        from: From,
+        config: &ConnConfig,
+    ) -> Result<(), Refused> {
         match config.slow_reader {
             SlowReader::Disconnect => {
                 let reason = Text::from_static("the reader is too slow");
@@ -79,10 +127,11 @@ impl Outbox {
                 Err(Refused::Full)
             }
             SlowReader::DropOldest => loop {
-                let Some(len) = self.lens.pop_front() else { return Err(Refused::Full) };
-                self.frames.advance(len);
+                if !self.drop_oldest() {
+                    return Err(Refused::Full);
+                }
                 self.dropped.oldest += 1;
-                match self.push(message, config) {
+                match self.push(message, from, config) {
                     Err(Refused::Full) => {}
                     done => return done,
                 }
@@ -90,10 +139,22 @@ impl Outbox {
         }
     }
 
+    fn drop_oldest(&mut self) -> bool {
+        if let Some(len) = self.lens.pop_front() {
+            self.frames.advance(len);
+            return true;
+        }
+        let Some(held) = &mut self.held else { return false };
+        let oldest = held.lens.pop_front();
+        held.frames.advance(oldest.unwrap_or(0));
+        oldest.is_some()
+    }
+
     /// Begins or answers the closing handshake, after what is queued; the first one counts.
     pub(crate) fn close(&mut self, frame: Option<CloseFrame>) -> bool {
         let first = self.closing.is_none();
         if first {
+            self.release();
             self.closing = Some(Closing::Send(frame));
         }
         first
@@ -112,6 +173,7 @@ impl Outbox {
     }
 
     fn discard(&mut self) {
+        self.release();
         self.dropped.unsent += self.lens.len() as u64;
         self.frames.clear();
         self.lens = VecDeque::new();
@@ -149,12 +211,12 @@ impl Outbox {
 
     /// Queued bytes, frame headers included.
     pub(crate) fn queued(&self) -> usize {
-        self.frames.len()
+        self.frames.len() + self.held.as_ref().map_or(0, |held| held.frames.len())
     }
 
-    /// As [`queued`](Self::queued), but never above a limit that was lowered meanwhile.
-    fn bytes(&self, config: &ConnConfig) -> usize {
-        self.frames.len().min(config.outbox_bytes)
+    /// Queued messages.
+    fn messages(&self) -> usize {
+        self.lens.len() + self.held.as_ref().map_or(0, |held| held.lens.len())
     }
 
     /// Whether so much is queued that it should be written before more comes.
@@ -202,10 +264,19 @@ mod tests {
     use std::num::NonZeroUsize;
 
     use super::*;
+    use crate::protocol::message::Message;
 
     fn config(bytes: usize, messages: usize, slow_reader: SlowReader) -> ConnConfig {
         let outbox_messages = NonZeroUsize::new(messages).expect("a limit");
         ConnConfig { outbox_bytes: bytes, outbox_messages, slow_reader, ..ConnConfig::default() }
+    }
+
+    fn push(outbox: &mut Outbox, text: &str, config: &ConnConfig) -> Result<(), Refused> {
+        outbox.push(&Encoded::new(&Message::from(text)), From::Conn, config)
+    }
+
+    fn overflow(outbox: &mut Outbox, text: &str, config: &ConnConfig) -> Result<(), Refused> {
+        outbox.overflow(&Encoded::new(&Message::from(text)), From::Conn, config)
     }
 
     fn written(outbox: &mut Outbox) -> Vec<u8> {
@@ -218,25 +289,22 @@ mod tests {
     fn the_outbox_is_full_at_its_bytes_and_at_its_messages() {
         let config_ = config(10, 3, SlowReader::DropNewest);
         let mut outbox = Outbox::default();
-        assert_eq!(outbox.push(&Message::from("12345678"), &config_), Ok(()), "ten bytes with its header");
-        assert_eq!(outbox.push(&Message::from(""), &config_), Err(Refused::Full));
+        assert_eq!(push(&mut outbox, "12345678", &config_), Ok(()), "ten bytes with its header");
+        assert_eq!(push(&mut outbox, "", &config_), Err(Refused::Full));
 
         let mut outbox = Outbox::default();
         for _ in 0..3 {
-            assert_eq!(outbox.push(&Message::from(""), &config_), Ok(()));
+            assert_eq!(push(&mut outbox, "", &config_), Ok(()));
         }
-        assert_eq!(outbox.push(&Message::from(""), &config_), Err(Refused::Full));
-        assert_eq!(outbox.push(&Message::from("123456789"), &config_), Err(Refused::TooLarge));
+        assert_eq!(push(&mut outbox, "", &config_), Err(Refused::Full));
+        assert_eq!(push(&mut outbox, "123456789", &config_), Err(Refused::TooLarge));
     }
 
     #[test]
     fn a_limit_that_was_lowered_below_what_is_queued_refuses_what_comes() {
         let mut outbox = Outbox::default();
-        assert_eq!(outbox.push(&Message::from("12345678"), &config(10, 3, SlowReader::DropNewest)), Ok(()));
-        assert_eq!(
-            outbox.push(&Message::from(""), &config(5, 3, SlowReader::DropNewest)),
-            Err(Refused::Full)
-        );
+        assert_eq!(push(&mut outbox, "12345678", &config(10, 3, SlowReader::DropNewest)), Ok(()));
+        assert_eq!(push(&mut outbox, "", &config(5, 3, SlowReader::DropNewest)), Err(Refused::Full));
     }
 
     #[test]
@@ -244,9 +312,9 @@ mod tests {
         let config = config(12, 10, SlowReader::DropOldest);
         let mut outbox = Outbox::default();
         for text in ["a", "b", "c", "d"] {
-            assert_eq!(outbox.push(&Message::from(text), &config), Ok(()));
+            assert_eq!(push(&mut outbox, text, &config), Ok(()));
         }
-        assert_eq!(outbox.overflow(&Message::from("1234"), &config), Ok(()));
+        assert_eq!(overflow(&mut outbox, "1234", &config), Ok(()));
         assert_eq!(written(&mut outbox), b"\x81\x01c\x81\x01d\x81\x041234");
         assert_eq!(outbox.take_dropped().oldest, 2);
     }
@@ -255,20 +323,20 @@ mod tests {
     fn disconnecting_drops_what_is_queued_and_leaves_only_the_close() {
         let config = config(12, 10, SlowReader::Disconnect);
         let mut outbox = Outbox::default();
-        assert_eq!(outbox.push(&Message::from("0123456789"), &config), Ok(()));
-        assert_eq!(outbox.overflow(&Message::from("x"), &config), Err(Refused::Full));
+        assert_eq!(push(&mut outbox, "0123456789", &config), Ok(()));
+        assert_eq!(overflow(&mut outbox, "x", &config), Err(Refused::Full));
         let dropped = outbox.take_dropped();
         assert_eq!((dropped.unsent, dropped.newest), (1, 1));
         let frame = outbox.take_close().flatten().expect("a close frame");
         assert_eq!(frame.code(), CloseCode::TRY_AGAIN_LATER);
-        assert_eq!(outbox.push(&Message::from("x"), &config), Err(Refused::Closing));
+        assert_eq!(push(&mut outbox, "x", &config), Err(Refused::Closing));
     }
 
     #[test]
     fn a_close_waits_for_what_was_queued_before_it_and_goes_once() {
         let config = ConnConfig::default();
         let mut outbox = Outbox::default();
-        assert_eq!(outbox.push(&Message::from("last words"), &config), Ok(()));
+        assert_eq!(push(&mut outbox, "last words", &config), Ok(()));
         assert!(outbox.close(None));
         assert!(!outbox.close(None), "the first one counts");
         assert_eq!(outbox.take_close(), None);
@@ -276,6 +344,21 @@ mod tests {
         outbox.written(12, &mut rest);
         assert_eq!(outbox.take_close(), Some(None));
         assert_eq!(outbox.take_close(), None);
+    }
+
+    #[test]
+    fn what_groups_send_waits_behind_the_greeting_and_counts_for_the_limits() {
+        let config = config(12, 10, SlowReader::DropNewest);
+        let mut outbox = Outbox::holding();
+        let from_group = |outbox: &mut Outbox, text: &str| {
+            outbox.push(&Encoded::new(&Message::from(text)), From::Group, &config)
+        };
+        assert_eq!(from_group(&mut outbox, "room"), Ok(()));
+        assert_eq!(push(&mut outbox, "hi", &config), Ok(()));
+        assert_eq!(push(&mut outbox, "x", &config), Err(Refused::Full));
+        outbox.release();
+        assert_eq!(written(&mut outbox), b"\x81\x02hi\x81\x04room");
+        assert_eq!(from_group(&mut outbox, ""), Ok(()));
     }
 
     #[test]
@@ -287,7 +370,7 @@ mod tests {
         for cut in 0..=all.len() {
             let mut outbox = Outbox::default();
             for text in texts {
-                assert_eq!(outbox.push(&Message::from(text), &config), Ok(()));
+                assert_eq!(push(&mut outbox, text, &config), Ok(()));
             }
             let mut rest = Rope::default();
             let messages = outbox.written(cut, &mut rest);

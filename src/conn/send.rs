@@ -2,9 +2,12 @@
 
 use std::sync::Arc;
 
-use crate::protocol::message::Message;
+use crate::protocol::{frame::Encoded, message::Message};
 
-use super::{Cause, Conn, Inner, outbox::Refused};
+use super::{
+    Cause, Conn, Inner,
+    outbox::{From, Refused},
+};
 
 /// Why a message did not reach the outbox. It comes back, so the caller may retry.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -52,7 +55,7 @@ impl Conn {
     /// [`SendError::TooLarge`] for what can never fit.
     pub async fn send(&self, message: impl Into<Message>) -> Result<(), SendError> {
         let message = message.into();
-        match self.0.push(&message, Turn::Behind) {
+        match self.0.push(&Encoded::new(&message), Turn::Behind) {
             Ok(()) => Ok(()),
             // Boxed, so that the future of every callback that sends stays small.
             Err(Refused::Full) => Box::pin(self.wait_to_send(message)).await,
@@ -69,15 +72,27 @@ impl Conn {
     /// connection.
     pub fn try_send(&self, message: impl Into<Message>) -> Result<(), SendError> {
         let message = message.into();
-        let sent = match self.0.push(&message, Turn::Own) {
-            Err(Refused::Full) => self.0.overflow(&message),
+        let sent = match self.0.push(&Encoded::new(&message), Turn::Own) {
+            Err(Refused::Full) => self.0.overflow(&Encoded::new(&message), From::Conn),
             done => done,
         };
         sent.map_err(|refused| SendError::new(refused, message))
     }
 
+    /// Queues what a group sends, or does at once what the slow reader's choice says.
+    pub(crate) fn offer(&self, message: &Encoded<'_>) -> Offered {
+        match self.0.overflow(message, From::Group) {
+            Ok(()) => Offered::Queued,
+            Err(Refused::Closing) => Offered::Closing,
+            Err(Refused::TooLarge) => Offered::TooLarge,
+            Err(Refused::Full) if self.is_closing() => Offered::Disconnected,
+            Err(Refused::Full) => Offered::Dropped,
+        }
+    }
+
     async fn wait_to_send(&self, message: Message) -> Result<(), SendError> {
         let inner = &*self.0;
+        let encoded = Encoded::new(&message);
         let timeout = inner.state.lock().config.write_timeout;
         let sent = {
             let _waiting = Waiting::new(inner);
@@ -87,7 +102,7 @@ impl Conn {
                 loop {
                     let mut changed = std::pin::pin!(inner.changed.notified());
                     changed.as_mut().enable();
-                    match inner.push(&message, Turn::Own) {
+                    match inner.push(&encoded, Turn::Own) {
                         Err(Refused::Full) => changed.await,
                         done => return done,
                     }
@@ -95,9 +110,19 @@ impl Conn {
             };
             tokio::time::timeout(timeout, pushed).await
         };
-        let sent = sent.unwrap_or_else(|_| inner.overflow(&message));
+        let sent = sent.unwrap_or_else(|_| inner.overflow(&encoded, From::Conn));
         sent.map_err(|refused| SendError::new(refused, message))
     }
+}
+
+/// What became of a message of a group.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Offered {
+    Queued,
+    Dropped,
+    Disconnected,
+    TooLarge,
+    Closing,
 }
 
 /// Whether a message may take room that others wait for.
@@ -124,23 +149,23 @@ impl Drop for Waiting<'_> {
 }
 
 impl Inner {
-    fn push(&self, message: &Message, turn: Turn) -> Result<(), Refused> {
+    fn push(&self, message: &Encoded<'_>, turn: Turn) -> Result<(), Refused> {
         let mut state = self.state.lock();
         let state = &mut *state;
         if turn == Turn::Behind && state.waiting > 0 && !state.outbox.is_closing() {
             return Err(Refused::Full);
         }
-        state.outbox.push(message, &state.config)?;
+        state.outbox.push(message, From::Conn, &state.config)?;
         self.after_push(state);
         Ok(())
     }
 
-    fn overflow(&self, message: &Message) -> Result<(), Refused> {
+    fn overflow(&self, message: &Encoded<'_>, from: From) -> Result<(), Refused> {
         let mut state = self.state.lock();
         let state = &mut *state;
         // There may be room again by now.
-        let pushed = match state.outbox.push(message, &state.config) {
-            Err(Refused::Full) => state.outbox.overflow(message, &state.config),
+        let pushed = match state.outbox.push(message, from, &state.config) {
+            Err(Refused::Full) => state.outbox.overflow(message, from, &state.config),
             done => done,
         };
         if state.outbox.is_closing() {

@@ -1,6 +1,6 @@
 //! [`Handshake`]: the request that wants to open a connection, and the answer it will get.
 
-use std::{borrow::Cow, net::SocketAddr, sync::Arc, time::Duration};
+use std::{any::Any, borrow::Cow, collections::BTreeMap, net::SocketAddr, sync::Arc, time::Duration};
 
 use http::{Extensions, HeaderMap, HeaderName, HeaderValue, Method, Uri, header::ORIGIN, request::Parts};
 
@@ -26,6 +26,11 @@ pub struct Handshake {
     response_headers: HeaderMap,
     peer: Option<SocketAddr>,
     config: Arc<ConnConfig>,
+    /// The hub, for the layer that knows what that is.
+    pub(crate) home: Arc<dyn Any + Send + Sync>,
+    pub(crate) rooms: Vec<String>,
+    user: Option<Box<str>>,
+    metadata: BTreeMap<String, String>,
 }
 
 /// A response header that cannot be sent.
@@ -49,6 +54,7 @@ impl Handshake {
         opening: &mut Opening,
         peer: Option<SocketAddr>,
         config: Arc<ConnConfig>,
+        home: Arc<dyn Any + Send + Sync>,
     ) -> Self {
         Self {
             parts,
@@ -57,6 +63,10 @@ impl Handshake {
             response_headers: HeaderMap::new(),
             peer,
             config,
+            home,
+            rooms: Vec::new(),
+            user: None,
+            metadata: BTreeMap::new(),
         }
     }
 
@@ -147,6 +157,21 @@ impl Handshake {
         Ok(())
     }
 
+    /// Says whose connection this is: [`Hub::user`](crate::Hub::user) sends to all connections of one user.
+    pub fn set_user(&mut self, user: impl Into<Box<str>>) {
+        self.user = Some(user.into());
+    }
+
+    /// Whose connection this is, if it was said.
+    pub fn user(&self) -> Option<&str> {
+        self.user.as_deref()
+    }
+
+    /// Attaches a value to the connection, for queries.
+    pub fn set_metadata(&mut self, key: impl Into<String>, value: impl Into<String>) {
+        self.metadata.insert(key.into(), value.into());
+    }
+
     /// As [`Conn::set_max_message_size`](crate::Conn::set_max_message_size), before the connection is open.
     pub fn set_max_message_size(&mut self, bytes: usize) {
         Arc::make_mut(&mut self.config).incoming.max_message_size = bytes;
@@ -175,6 +200,9 @@ impl Handshake {
             response_headers: self.response_headers,
             peer: self.peer,
             config: self.config,
+            rooms: self.rooms,
+            user: self.user,
+            metadata: self.metadata,
         }
     }
 }
@@ -186,6 +214,9 @@ pub(crate) struct Accepted {
     pub(crate) response_headers: HeaderMap,
     pub(crate) peer: Option<SocketAddr>,
     pub(crate) config: Arc<ConnConfig>,
+    pub(crate) rooms: Vec<String>,
+    pub(crate) user: Option<Box<str>>,
+    pub(crate) metadata: BTreeMap<String, String>,
 }
 
 /// Copies one extension of a request to what a connection keeps of it.

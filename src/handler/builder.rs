@@ -7,6 +7,7 @@ use http::{HeaderName, request::Parts};
 use crate::{
     config::{ConnConfig, SlowReader, timer},
     connector::{PeerAddr, keep_extension},
+    hub::Hub,
     protocol::origin::{InvalidOrigin, Origin, OriginPolicy},
 };
 
@@ -173,6 +174,13 @@ impl<F> Handler<F> {
                 None => extensions.get::<T>().map(&address),
             });
         })
+    }
+
+    /// Registers its connections in this hub, which other handlers may share. By default a handler has one of its
+    /// own.
+    #[must_use]
+    pub fn hub(self, hub: &Hub) -> Self {
+        self.turn(|shared| shared.hub = hub.clone())
     }
 
     fn conn(self, change: impl FnOnce(&mut ConnConfig)) -> Self {

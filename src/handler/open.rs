@@ -9,8 +9,9 @@ use tracing::Instrument;
 
 use crate::{
     config::{ConnConfig, HANDSHAKE_TIMEOUT},
-    conn::{Cause, Conn, ConnIds, Opened, RequestInfo},
+    conn::{Cause, Conn, Opened, RequestInfo},
     connector::{Connector, Disconnect, Factory, Handshake, KeepExtension, PeerAddr, Reject, from_handshake},
+    hub::Hub,
     panics::CatchPanic,
     protocol::{
         close::CloseFrame,
@@ -37,7 +38,7 @@ pub(super) struct Shared {
     pub(super) keep_extensions: Vec<KeepExtension>,
     pub(super) peer_from: Arc<PeerFrom>,
     pub(super) counters: Arc<HandlerCounters>,
-    ids: Arc<ConnIds>,
+    pub(super) hub: Hub,
 }
 
 type PeerFrom = dyn Fn(&Extensions) -> Option<SocketAddr> + Send + Sync;
@@ -61,7 +62,7 @@ impl Shared {
             keep_extensions: Vec::new(),
             peer_from: Arc::new(|extensions| Some(extensions.get::<PeerAddr>()?.0)),
             counters: Arc::default(),
-            ids: Arc::default(),
+            hub: Hub::new(),
         }
     }
 
@@ -79,7 +80,8 @@ impl Shared {
         let Some(upgrade) = upgrade else { return self.refuse(Reject::from(NoUpgrade)) };
 
         let peer = (self.peer_from)(&parts.extensions);
-        let mut handshake = Handshake::new(parts, &mut opening, peer, self.conn.clone());
+        let home = Arc::new(self.hub.clone());
+        let mut handshake = Handshake::new(parts, &mut opening, peer, self.conn.clone(), home);
         handshake.select_protocol(self.protocols.iter().map(AsRef::as_ref));
         let (connector, open) = match self.connect(&mut handshake).await {
             Ok(connector) => (connector, Some(OpenGuard::new(self.counters.clone()))),
@@ -97,9 +99,10 @@ impl Shared {
             keep(&accepted.parts.extensions, &mut kept);
         }
         let conn = Conn::new(Opened {
-            id: self.ids.next(),
+            id: self.hub.next_id(),
             request: RequestInfo::copied_from(&accepted.parts, &self.keep_headers),
             extensions: kept,
+            home: self.hub.member(accepted.user, accepted.metadata),
             protocol: accepted.protocol,
             peer: accepted.peer,
             config: accepted.config,
@@ -111,7 +114,17 @@ impl Shared {
             peer = conn.peer().map(tracing::field::display),
             protocol = conn.protocol(),
         );
-        tokio::spawn(self.serve(connector, conn, upgrade, open).instrument(span));
+        // A connection that only shows a reject was never let in.
+        let registered = open.is_some().then(|| self.hub.register(&conn));
+        let joining = if open.is_some() { accepted.rooms } else { Vec::new() };
+        let task = self.serve(connector, conn, upgrade, joining);
+        tokio::spawn(
+            async move {
+                task.await;
+                drop((registered, open));
+            }
+            .instrument(span),
+        );
         answer.map(|()| Body::default())
     }
 
@@ -137,7 +150,7 @@ impl Shared {
         connector: Box<dyn Connector>,
         conn: Conn,
         upgrade: OnUpgrade,
-        _open: Option<OpenGuard>,
+        joining: Vec<String>,
     ) {
         let cause = match tokio::time::timeout(self.handshake_timeout, upgrade).await {
             Ok(Ok(upgraded)) => {
@@ -149,6 +162,10 @@ impl Shared {
                         conn.set_peer(peer);
                         tracing::Span::current().record("peer", tracing::field::display(peer));
                     }
+                }
+                for room in joining {
+                    // It was allowed to during the handshake; only a close from elsewhere stands against it now.
+                    let _ = self.hub.join(&conn, &room);
                 }
                 return Session::new(connector, conn, io, early, self.counters.clone()).run().await;
             }

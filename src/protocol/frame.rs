@@ -1,6 +1,8 @@
 //! Frame headers (§5.2): what stands before each payload.
 
-use super::error::ProtocolError;
+use bytes::Bytes;
+
+use super::{error::ProtocolError, message::Message};
 
 /// The longest header there is: two bytes, eight of length, four of masking key.
 pub(crate) const MAX_HEADER: usize = 14;
@@ -115,6 +117,38 @@ impl Header {
             end += 4;
         }
         end
+    }
+}
+
+/// A message as it goes over the wire: encoded once, however many connections it goes to.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Encoded<'a> {
+    header: [u8; MAX_HEADER],
+    header_len: u8,
+    payload: &'a Bytes,
+}
+
+impl<'a> Encoded<'a> {
+    pub(crate) fn new(message: &'a Message) -> Self {
+        let opcode = if message.is_text() { OpCode::Text } else { OpCode::Binary };
+        let payload = message.bytes();
+        let mut header = [0; MAX_HEADER];
+        let len = payload.len() as u64;
+        let header_len = Header { fin: true, opcode, mask: None, len }.write(&mut header) as u8;
+        Self { header, header_len, payload }
+    }
+
+    pub(crate) fn header(&self) -> &[u8] {
+        &self.header[..usize::from(self.header_len)]
+    }
+
+    pub(crate) fn payload(&self) -> &'a Bytes {
+        self.payload
+    }
+
+    /// Bytes on the wire.
+    pub(crate) fn len(&self) -> usize {
+        usize::from(self.header_len) + self.payload.len()
     }
 }
 

@@ -47,25 +47,8 @@ impl Session {
     /// Calls the callbacks in their order, until the connection is over and `on_close` has returned.
     pub(crate) async fn run(self) {
         let Self { mut connector, conn, mut wire } = self;
-        let mut failed = None;
-        match alongside(&mut wire, || connector.on_open(&conn)).await {
-            Ok(()) => loop {
-                let done = match poll_fn(|cx| wire.poll_next(cx)).await {
-                    Next::Message(message) => {
-                        alongside(&mut wire, || connector.on_message(&conn, message)).await
-                    }
-                    Next::Pong(time) => alongside(&mut wire, || connector.on_pong(&conn, time)).await,
-                    Next::Over => break,
-                };
-                if let Err(disconnect) = done {
-                    failed = Some(disconnect);
-                    break;
-                }
-            },
-            Err(disconnect) => failed = Some(disconnect),
-        }
         let mut late = None;
-        if let Some(disconnect) = failed {
+        if let Err(disconnect) = talk(&mut *connector, &conn, &mut wire).await {
             let (frame, cause) = disconnect.into_parts();
             late.clone_from(&cause);
             conn.begin_close(Some(frame), cause);
@@ -77,6 +60,19 @@ impl Session {
         // The callback may have failed after the connection was over.
         closed.cause = closed.cause.or(late);
         farewell(&mut *connector, &conn, &closed).await;
+    }
+}
+
+/// The callbacks between the first and the last, until the connection is over or one of them fails.
+async fn talk(connector: &mut dyn Connector, conn: &Conn, wire: &mut Wire) -> Result<(), Disconnect> {
+    alongside(wire, || connector.on_open(conn)).await?;
+    conn.opened();
+    loop {
+        match poll_fn(|cx| wire.poll_next(cx)).await {
+            Next::Message(message) => alongside(wire, || connector.on_message(conn, message)).await?,
+            Next::Pong(round_trip) => alongside(wire, || connector.on_pong(conn, round_trip)).await?,
+            Next::Over => return Ok(()),
+        }
     }
 }
 

@@ -217,6 +217,7 @@ impl Wire {
             }
             Event::Pong(payload) => {
                 let round_trip = self.keepalive.pong(&payload, Instant::now())?;
+                self.conn.set_round_trip(round_trip);
                 self.end.first.is_none().then_some(Next::Pong(round_trip))
             }
             Event::Close(frame) => {

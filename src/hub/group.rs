@@ -1,0 +1,127 @@
+//! [`Group`]: connections that are sent to together: the members of a room, the devices of a user, everybody.
+
+use std::{
+    collections::HashSet,
+    sync::atomic::{AtomicU64, Ordering::Relaxed},
+    time::SystemTime,
+};
+
+use indexmap::IndexMap;
+use parking_lot::Mutex;
+
+use crate::{
+    conn::{Conn, ConnId},
+    protocol::frame::Encoded,
+};
+
+use super::report::Report;
+
+/// A set of connections under a lock of its own.
+///
+/// A send holds the lock while it fills the members' outboxes, so that all members see the group's messages in one
+/// order. It waits for no peer, and runs no code of the application.
+#[derive(Debug)]
+pub(crate) struct Group {
+    pub(crate) name: Box<str>,
+    pub(crate) since: SystemTime,
+    messages: AtomicU64,
+    members: Mutex<Members>,
+}
+
+#[derive(Debug, Default)]
+struct Members {
+    conns: IndexMap<ConnId, Conn>,
+    /// It was found empty and is being removed from the index: whoever comes now needs a new one.
+    retired: bool,
+}
+
+/// What became of a new member.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Added {
+    First,
+    Another,
+    Already,
+    /// The group is on its way out of the index.
+    Retired,
+}
+
+/// What became of a member that left.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Removed {
+    Last,
+    NotLast,
+    NotThere,
+}
+
+impl Group {
+    pub(crate) fn new(name: &str) -> Self {
+        Self {
+            name: name.into(),
+            since: SystemTime::now(),
+            messages: AtomicU64::new(0),
+            members: Mutex::default(),
+        }
+    }
+
+    pub(crate) fn add(&self, conn: &Conn) -> Added {
+        let mut members = self.members.lock();
+        if members.retired {
+            return Added::Retired;
+        }
+        let first = members.conns.is_empty();
+        match members.conns.insert(conn.id(), conn.clone()) {
+            Some(_) => Added::Already,
+            None if first => Added::First,
+            None => Added::Another,
+        }
+    }
+
+    pub(crate) fn remove(&self, id: ConnId) -> Removed {
+        let mut members = self.members.lock();
+        match members.conns.swap_remove(&id) {
+            None => Removed::NotThere,
+            Some(_) if members.conns.is_empty() => Removed::Last,
+            Some(_) => Removed::NotLast,
+        }
+    }
+
+    /// Whether the group is empty and will stay so.
+    pub(crate) fn retire(&self) -> bool {
+        let mut members = self.members.lock();
+        members.retired = members.conns.is_empty();
+        members.retired
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.members.lock().conns.len()
+    }
+
+    /// Some of the members, in no particular order that lasts.
+    pub(crate) fn page(&self, skip: usize, limit: usize) -> Vec<Conn> {
+        self.members.lock().conns.values().skip(skip).take(limit).cloned().collect()
+    }
+
+    /// Messages sent to the group so far.
+    pub(crate) fn messages(&self) -> u64 {
+        self.messages.load(Relaxed)
+    }
+
+    /// Puts a message into every member's outbox, but for those in `except`. With `seen`, members that are in it are
+    /// left out and the others added, so that several groups make no duplicates.
+    pub(crate) fn send(
+        &self,
+        message: &Encoded<'_>,
+        except: &[ConnId],
+        mut seen: Option<&mut HashSet<ConnId>>,
+        report: &mut Report,
+    ) {
+        self.messages.fetch_add(1, Relaxed);
+        let members = self.members.lock();
+        for (id, conn) in &members.conns {
+            let left_out = except.contains(id) || seen.as_mut().is_some_and(|seen| !seen.insert(*id));
+            if !left_out {
+                report.add(conn.offer(message));
+            }
+        }
+    }
+}

@@ -1,0 +1,218 @@
+//! [`Hub`]: every connection there is, the rooms they are in and the users they belong to.
+//!
+//! The index has one lock, and each [group](group) of connections one of its own. They are taken in this order: a
+//! connection's list of rooms, the index, a group. No code of the application runs under any of them, and none is
+//! held across an await.
+
+mod builder;
+mod group;
+mod query;
+mod report;
+mod rooms;
+mod target;
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    fmt,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
+    time::SystemTime,
+};
+
+use parking_lot::{Mutex, RwLock};
+
+use self::{
+    builder::HubConfig,
+    group::{Added, Group, Removed},
+};
+pub use self::{
+    builder::{HubBuilder, JoinRequest},
+    query::{ConnInfo, Counts, Page, RoomInfo},
+    report::Report,
+    rooms::{JoinError, Joined, Left},
+    target::Target,
+};
+use crate::conn::{Conn, ConnId, ConnIds};
+
+/// Every connection of one or several handlers, with its rooms and its user: cheap to clone, and usable from any
+/// task, with no connection at hand.
+///
+/// A connection is in it from before its handshake is answered until its `on_close` has returned.
+///
+/// ```
+/// # async fn example() {
+/// use gustnado::{Handler, Hub};
+/// # use gustnado::{Connector, async_trait};
+/// # struct Chat;
+/// # #[async_trait] impl Connector for Chat {}
+///
+/// let hub = Hub::new();
+/// let handler = Handler::new(|| Chat).hub(&hub);
+/// // Later, from anywhere:
+/// let report = hub.user("alice").send("your build is green").await;
+/// println!("{} of alice's devices will see it", report.queued);
+/// # }
+/// ```
+#[derive(Clone)]
+pub struct Hub(Arc<Inner>);
+
+struct Inner {
+    config: HubConfig,
+    ids: ConnIds,
+    index: RwLock<Index>,
+    everybody: Arc<Group>,
+    /// How often a message was encoded for others than one connection.
+    encoded: AtomicU64,
+}
+
+#[derive(Default)]
+struct Index {
+    conns: HashMap<ConnId, Conn>,
+    rooms: Groups,
+    users: Groups,
+}
+
+type Groups = HashMap<Box<str>, Arc<Group>>;
+
+/// What the hub knows about one connection; the connection refers to it.
+pub(crate) struct Member {
+    hub: Hub,
+    user: Option<Box<str>>,
+    since: SystemTime,
+    metadata: Mutex<BTreeMap<String, String>>,
+    /// `None` once the connection has been unregistered, so that nothing is joined after the end.
+    rooms: Mutex<Option<Vec<Arc<Group>>>>,
+}
+
+impl Hub {
+    /// A hub with the default limits; see [`HubBuilder`] for others.
+    pub fn new() -> Self {
+        Self::builder().build()
+    }
+
+    /// A hub with limits and hooks of your own.
+    pub fn builder() -> HubBuilder {
+        HubBuilder::default()
+    }
+
+    pub(crate) fn next_id(&self) -> ConnId {
+        self.0.ids.next()
+    }
+
+    /// What a new connection refers to.
+    pub(crate) fn member(&self, user: Option<Box<str>>, metadata: BTreeMap<String, String>) -> Arc<Member> {
+        let (since, metadata) = (SystemTime::now(), Mutex::new(metadata));
+        Arc::new(Member { hub: self.clone(), user, since, metadata, rooms: Mutex::new(Some(Vec::new())) })
+    }
+
+    /// Enters a connection, until what this returns is dropped.
+    pub(crate) fn register(&self, conn: &Conn) -> Registration {
+        self.0.index.write().conns.insert(conn.id(), conn.clone());
+        self.0.everybody.add(conn);
+        if let Some(user) = conn.user() {
+            while self.group(Index::users, user).add(conn) == Added::Retired {}
+        }
+        Registration { conn: conn.clone() }
+    }
+
+    fn unregister(&self, conn: &Conn) {
+        let rooms = conn.member().rooms.lock().take().unwrap_or_default();
+        for room in &rooms {
+            self.leave(conn, room);
+        }
+        let user = conn.user().and_then(|user| self.0.index.read().users.get(user).cloned());
+        if let Some(user) = user
+            && user.remove(conn.id()) == Removed::Last
+        {
+            self.retire(Index::users, &user);
+        }
+        self.0.everybody.remove(conn.id());
+        self.0.index.write().conns.remove(&conn.id());
+    }
+
+    /// The group of that name, made if there is none.
+    fn group(&self, groups: fn(&mut Index) -> &mut Groups, name: &str) -> Arc<Group> {
+        let mut index = self.0.index.write();
+        let groups = groups(&mut index);
+        match groups.get(name) {
+            Some(group) => group.clone(),
+            None => groups.entry(name.into()).or_insert(Arc::new(Group::new(name))).clone(),
+        }
+    }
+
+    /// Takes a group that was found empty out of the index, if it is still empty.
+    fn retire(&self, groups: fn(&mut Index) -> &mut Groups, group: &Arc<Group>) {
+        let mut index = self.0.index.write();
+        let groups = groups(&mut index);
+        if group.retire() && groups.get(&group.name).is_some_and(|it| Arc::ptr_eq(it, group)) {
+            groups.remove(&group.name);
+        }
+    }
+}
+
+impl Index {
+    fn rooms(&mut self) -> &mut Groups {
+        &mut self.rooms
+    }
+
+    fn users(&mut self) -> &mut Groups {
+        &mut self.users
+    }
+}
+
+impl Default for Hub {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl fmt::Debug for Hub {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Hub").field("counts", &self.counts()).finish_non_exhaustive()
+    }
+}
+
+/// A connection's place in the hub. Dropping it unregisters the connection, whatever happened before.
+pub(crate) struct Registration {
+    conn: Conn,
+}
+
+impl Drop for Registration {
+    fn drop(&mut self) {
+        self.conn.hub().unregister(&self.conn);
+    }
+}
+
+impl Conn {
+    /// The hub that the connection is registered in.
+    pub fn hub(&self) -> &Hub {
+        &self.member().hub
+    }
+
+    /// Whose connection it is, if `on_connect` has said so.
+    pub fn user(&self) -> Option<&str> {
+        self.member().user.as_deref()
+    }
+
+    /// A value that the application has attached to the connection.
+    pub fn metadata(&self, key: &str) -> Option<String> {
+        self.member().metadata.lock().get(key).cloned()
+    }
+
+    /// Attaches a value to the connection, for queries; a new one replaces the old one.
+    pub fn set_metadata(&self, key: impl Into<String>, value: impl Into<String>) {
+        self.member().metadata.lock().insert(key.into(), value.into());
+    }
+
+    fn member(&self) -> &Member {
+        self.home().downcast_ref().expect("every connection is made with a member of its hub")
+    }
+}
+
+impl Inner {
+    fn encoded(&self) {
+        self.encoded.fetch_add(1, Relaxed);
+    }
+}

@@ -1,0 +1,201 @@
+//! Looking things up, in pages.
+
+use std::{
+    collections::BTreeMap,
+    net::SocketAddr,
+    sync::atomic::Ordering::Relaxed,
+    time::{Duration, SystemTime},
+};
+
+use crate::{
+    conn::{Conn, ConnId, SendError},
+    protocol::{close::CloseFrame, message::Message},
+    stats::Traffic,
+};
+
+use super::Hub;
+
+/// Which part of a list to give.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Page {
+    /// How many to leave out at the start.
+    pub skip: usize,
+    /// How many to give at most.
+    pub limit: usize,
+}
+
+impl Page {
+    /// The whole list, however long.
+    pub const ALL: Self = Self { skip: 0, limit: usize::MAX };
+
+    /// The first `limit`.
+    pub fn first(limit: usize) -> Self {
+        Self { skip: 0, limit }
+    }
+}
+
+/// What is known about a connection.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct ConnInfo {
+    /// Its name.
+    pub id: ConnId,
+    /// Whose it is.
+    pub user: Option<String>,
+    /// Where it comes from.
+    pub peer: Option<SocketAddr>,
+    /// The path of its opening request.
+    pub path: String,
+    /// The subprotocol.
+    pub protocol: Option<String>,
+    /// The rooms it is in.
+    pub rooms: Vec<String>,
+    /// Since when it is registered.
+    pub since: SystemTime,
+    /// What went over it.
+    pub traffic: Traffic,
+    /// Bytes in its outbox.
+    pub buffered: usize,
+    /// The last round trip that was measured.
+    pub round_trip: Option<Duration>,
+    /// What the application has attached.
+    pub metadata: BTreeMap<String, String>,
+}
+
+/// What is known about a room.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct RoomInfo {
+    /// Its name.
+    pub name: String,
+    /// How many connections are in it.
+    pub members: usize,
+    /// Since when somebody is in it.
+    pub since: SystemTime,
+    /// Messages sent to it since then.
+    pub messages: u64,
+}
+
+/// How many there are.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Counts {
+    /// Connections.
+    pub connections: usize,
+    /// Rooms with somebody in them.
+    pub rooms: usize,
+    /// Users with a connection.
+    pub users: usize,
+    /// How often a message to rooms, users or everybody was encoded: once each, however many got it.
+    pub encoded: u64,
+}
+
+impl Hub {
+    /// A connection by its name.
+    pub fn connection(&self, id: ConnId) -> Option<Conn> {
+        self.0.index.read().conns.get(&id).cloned()
+    }
+
+    /// Queues a message for one connection, without waiting.
+    ///
+    /// # Errors
+    ///
+    /// As [`Conn::try_send`]; [`SendError::Closing`] also for a connection that is gone.
+    pub fn send_to(&self, id: ConnId, message: impl Into<Message>) -> Result<(), SendError> {
+        match self.connection(id) {
+            Some(conn) => conn.try_send(message),
+            None => Err(SendError::Closing(message.into())),
+        }
+    }
+
+    /// Begins the closing handshake of one connection; `false` if it is gone.
+    pub fn close(&self, id: ConnId, frame: CloseFrame) -> bool {
+        self.connection(id).map(|conn| conn.close_with(frame)).is_some()
+    }
+
+    /// How many connections, rooms and users there are.
+    pub fn counts(&self) -> Counts {
+        let index = self.0.index.read();
+        Counts {
+            connections: index.conns.len(),
+            rooms: index.rooms.len(),
+            users: index.users.len(),
+            encoded: self.0.encoded.load(Relaxed),
+        }
+    }
+
+    /// Connections, by their ids.
+    pub fn connections(&self, page: Page) -> Vec<Conn> {
+        let mut conns: Vec<_> = self.0.index.read().conns.values().cloned().collect();
+        conns.sort_unstable_by_key(Conn::id);
+        paged(conns, page)
+    }
+
+    /// Rooms, by name.
+    pub fn room_list(&self, page: Page) -> Vec<RoomInfo> {
+        let mut rooms: Vec<_> = self.0.index.read().rooms.values().cloned().collect();
+        rooms.sort_unstable_by(|a, b| a.name.cmp(&b.name));
+        let rooms = paged(rooms, page).into_iter();
+        rooms
+            .map(|room| RoomInfo {
+                name: room.name.to_string(),
+                members: room.len(),
+                since: room.since,
+                messages: room.messages(),
+            })
+            .collect()
+    }
+
+    /// Users with a connection, by name.
+    pub fn users(&self, page: Page) -> Vec<String> {
+        let mut users: Vec<_> = self.0.index.read().users.keys().map(ToString::to_string).collect();
+        users.sort_unstable();
+        paged(users, page)
+    }
+
+    /// The connections in a room; nobody, if there is no such room.
+    pub fn members(&self, room: &str, page: Page) -> Vec<Conn> {
+        let room = self.0.index.read().rooms.get(room).cloned();
+        room.map(|room| room.page(page.skip, page.limit)).unwrap_or_default()
+    }
+
+    /// The connections of a user.
+    pub fn connections_of(&self, user: &str, page: Page) -> Vec<Conn> {
+        let user = self.0.index.read().users.get(user).cloned();
+        user.map(|user| user.page(page.skip, page.limit)).unwrap_or_default()
+    }
+
+    /// Whether a user has a connection.
+    pub fn is_online(&self, user: &str) -> bool {
+        !self.connections_of(user, Page::first(1)).is_empty()
+    }
+}
+
+impl Conn {
+    /// All that is known about the connection.
+    pub fn info(&self) -> ConnInfo {
+        let member = self.member();
+        ConnInfo {
+            id: self.id(),
+            user: self.user().map(ToOwned::to_owned),
+            peer: self.peer(),
+            path: self.request().path().to_owned(),
+            protocol: self.protocol().map(ToOwned::to_owned),
+            rooms: self.rooms(),
+            since: member.since,
+            traffic: self.traffic(),
+            buffered: self.buffered(),
+            round_trip: self.round_trip(),
+            metadata: member.metadata.lock().clone(),
+        }
+    }
+
+    /// Whether the connection is in a room.
+    pub fn is_in(&self, room: &str) -> bool {
+        self.member().rooms.lock().iter().flatten().any(|it| &*it.name == room)
+    }
+}
+
+fn paged<T>(list: Vec<T>, page: Page) -> Vec<T> {
+    list.into_iter().skip(page.skip).take(page.limit).collect()
+}

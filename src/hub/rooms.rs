@@ -1,0 +1,155 @@
+//! Joining and leaving.
+
+use std::sync::Arc;
+
+use crate::{conn::Conn, connector::Handshake};
+
+use super::{
+    Hub, Index, JoinRequest,
+    group::{Added, Group, Removed},
+};
+
+/// Why a connection did not join a room.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum JoinError {
+    /// The connection is closing or gone.
+    #[error("the connection is closing")]
+    Closing,
+    /// A name is 1 to 128 bytes (see [`HubBuilder::max_room_name`](crate::HubBuilder::max_room_name)) without control
+    /// characters.
+    #[error("not the name of a room")]
+    Name,
+    /// The connection is in as many rooms as it may be.
+    #[error("in {limit} rooms already")]
+    TooManyRooms {
+        /// The limit.
+        limit: usize,
+    },
+    /// The [join hook](crate::HubBuilder::on_join) refused, with its reason.
+    #[error("not allowed: {0}")]
+    Refused(String),
+}
+
+/// Whether a connection was in the room before it joined.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Joined {
+    /// Nobody was in the room.
+    Created,
+    /// Others were in the room.
+    Joined,
+    /// The connection was in it already; nothing has changed.
+    Already,
+}
+
+/// What became of a room that a connection left.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Left {
+    /// Nobody is in the room any more, and it is gone.
+    Emptied,
+    /// Others are in the room.
+    Left,
+    /// The connection was not in it; nothing has changed.
+    NotThere,
+}
+
+impl Conn {
+    /// Joins a room; what is sent to it from here on comes to this connection too.
+    ///
+    /// # Errors
+    ///
+    /// [`JoinError`] for a connection that is closing, for a name that is none, at the limit of rooms, and when the
+    /// join hook refuses.
+    pub async fn join(&self, room: &str) -> Result<Joined, JoinError> {
+        let member = self.member();
+        let hub = &member.hub;
+        hub.may_join(&JoinRequest { room, user: self.user(), conn: Some(self) })?;
+        hub.join(self, room)
+    }
+
+    /// Leaves a room. Rooms are left by themselves after `on_close`.
+    pub async fn leave(&self, room: &str) -> Left {
+        let member = self.member();
+        let mut rooms = member.rooms.lock();
+        let Some(rooms) = rooms.as_mut() else { return Left::NotThere };
+        let Some(at) = rooms.iter().position(|it| &*it.name == room) else { return Left::NotThere };
+        let room = rooms.swap_remove(at);
+        member.hub.leave(self, &room)
+    }
+
+    /// The names of the rooms that the connection is in.
+    pub fn rooms(&self) -> Vec<String> {
+        let rooms = self.member().rooms.lock();
+        rooms.iter().flatten().map(|room| room.name.to_string()).collect()
+    }
+}
+
+impl Handshake {
+    /// Joins a room as the connection opens: what is sent to it from then on comes to this connection too, after
+    /// what `on_open` sends. If the handshake fails, nobody was in the room.
+    ///
+    /// # Errors
+    ///
+    /// As [`Conn::join`]. The join hook knows the user that was [set](Self::set_user) before.
+    pub fn join(&mut self, room: &str) -> Result<(), JoinError> {
+        let Some(hub) = self.home.downcast_ref::<Hub>() else { return Err(JoinError::Closing) };
+        hub.may_join(&JoinRequest { room, user: self.user(), conn: None })?;
+        let limit = hub.0.config.max_rooms;
+        if self.rooms.len() >= limit {
+            return Err(JoinError::TooManyRooms { limit });
+        }
+        self.rooms.push(room.to_owned());
+        Ok(())
+    }
+}
+
+impl Hub {
+    /// Asks all that can be asked before a connection is in a room.
+    fn may_join(&self, request: &JoinRequest<'_>) -> Result<(), JoinError> {
+        let fits = (1..=self.0.config.max_room_name).contains(&request.room.len());
+        if !fits || request.room.contains(char::is_control) {
+            return Err(JoinError::Name);
+        }
+        match &self.0.config.on_join {
+            Some(on_join) => on_join(request).map_err(JoinError::Refused),
+            None => Ok(()),
+        }
+    }
+
+    /// Puts a connection into a room that it may join.
+    pub(crate) fn join(&self, conn: &Conn, name: &str) -> Result<Joined, JoinError> {
+        let member = conn.member();
+        // Held to the end: joins and leaves of one connection come one after the other, and none after its end.
+        let mut rooms = member.rooms.lock();
+        let rooms = rooms.as_mut().filter(|_| !conn.is_closing()).ok_or(JoinError::Closing)?;
+        if rooms.iter().any(|room| &*room.name == name) {
+            return Ok(Joined::Already);
+        }
+        let limit = self.0.config.max_rooms;
+        if rooms.len() >= limit {
+            return Err(JoinError::TooManyRooms { limit });
+        }
+        loop {
+            let room = self.group(Index::rooms, name);
+            let joined = match room.add(conn) {
+                Added::First => Joined::Created,
+                Added::Another => Joined::Joined,
+                Added::Already => Joined::Already,
+                Added::Retired => continue,
+            };
+            rooms.push(room);
+            return Ok(joined);
+        }
+    }
+
+    pub(super) fn leave(&self, conn: &Conn, room: &Arc<Group>) -> Left {
+        match room.remove(conn.id()) {
+            Removed::NotThere => Left::NotThere,
+            Removed::NotLast => Left::Left,
+            Removed::Last => {
+                self.retire(Index::rooms, room);
+                Left::Emptied
+            }
+        }
+    }
+}
