@@ -53,8 +53,8 @@ pub use self::{
     },
     handler::{Body, Handler, NoFallback},
     hub::{
-        ConnInfo, Counts, Hub, HubBuilder, JoinError, JoinRequest, Joined, Left, Page, Report, RoomInfo,
-        Target,
+        ConnInfo, Counts, Event, EventKind, Hub, HubBuilder, JoinError, JoinRequest, Joined, Left, Page,
+        Preview, Report, RoomInfo, Shutdown, ShutdownReport, Tap, TapFilter, Target,
     },
     protocol::{
         close::{CloseCode, CloseFrame, InvalidCloseCode},

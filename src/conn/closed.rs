@@ -84,6 +84,10 @@ pub enum Cause {
     /// A callback panicked.
     #[error("a callback panicked")]
     Panic,
+    /// The hub was [shut down](crate::Hub::shutdown), before the handshake was answered, or so long ago that its
+    /// deadline has come.
+    #[error("the hub was shut down")]
+    Shutdown,
     /// The runtime dropped the connection's task, so that `on_close` could not be called.
     #[error("the connection's task was dropped")]
     Dropped,

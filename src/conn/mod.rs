@@ -7,6 +7,7 @@ pub(crate) mod outbox;
 mod request;
 pub(crate) mod rope;
 mod send;
+mod watcher;
 
 use std::{
     any::Any,
@@ -34,7 +35,12 @@ pub use self::{
     request::RequestInfo,
     send::SendError,
 };
-pub(crate) use self::{id::ConnIds, request::query_param, send::Offered};
+pub(crate) use self::{
+    id::ConnIds,
+    request::query_param,
+    send::Offered,
+    watcher::{CloseInfo, Watcher},
+};
 use crate::{
     config::ConnConfig,
     protocol::{
@@ -56,7 +62,7 @@ pub(crate) struct Inner {
     request: RequestInfo,
     extensions: Extensions,
     /// What the layer that registers connections knows about this one.
-    home: Arc<dyn Any + Send + Sync>,
+    home: Arc<dyn Watcher>,
     protocol: Option<Box<str>>,
     peer: OnceLock<SocketAddr>,
     state: Mutex<State>,
@@ -82,6 +88,8 @@ pub(crate) struct State {
     pub(crate) outbox: Outbox,
     pub(crate) config: Arc<ConnConfig>,
     pub(crate) ping_requested: bool,
+    /// The transport is to be dropped as it is.
+    pub(crate) cut: bool,
     /// Why this side closes, when something went wrong.
     pub(crate) cause: Option<Arc<Cause>>,
     waiting: usize,
@@ -93,7 +101,7 @@ pub(crate) struct Opened {
     pub(crate) id: ConnId,
     pub(crate) request: RequestInfo,
     pub(crate) extensions: Extensions,
-    pub(crate) home: Arc<dyn Any + Send + Sync>,
+    pub(crate) home: Arc<dyn Watcher>,
     pub(crate) protocol: Option<Box<str>>,
     pub(crate) peer: Option<SocketAddr>,
     pub(crate) config: Arc<ConnConfig>,
@@ -106,6 +114,7 @@ impl Conn {
             outbox: Outbox::holding(),
             config,
             ping_requested: false,
+            cut: false,
             cause: None,
             waiting: 0,
             waker: None,
@@ -220,6 +229,13 @@ impl Conn {
         }
     }
 
+    /// Ends the connection without another word.
+    pub(crate) fn cut(&self) {
+        let mut state = self.0.state.lock();
+        state.cut = true;
+        self.0.closing_began(&mut state);
+    }
+
     /// Queues the close frame that begins or answers the closing handshake; whether it was the first. A cause
     /// counts even then, if there was none before.
     pub(crate) fn begin_close(&self, frame: Option<CloseFrame>, cause: Option<Arc<Cause>>) -> bool {
@@ -240,7 +256,7 @@ impl Conn {
     }
 
     pub(crate) fn home(&self) -> &(dyn Any + Send + Sync) {
-        &*self.0.home
+        self.0.home.as_any()
     }
 
     pub(crate) fn set_round_trip(&self, time: Duration) {

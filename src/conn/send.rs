@@ -56,10 +56,9 @@ impl Conn {
     pub async fn send(&self, message: impl Into<Message>) -> Result<(), SendError> {
         let message = message.into();
         match self.0.push(&Encoded::new(&message), Turn::Behind) {
-            Ok(()) => Ok(()),
             // Boxed, so that the future of every callback that sends stays small.
             Err(Refused::Full) => Box::pin(self.wait_to_send(message)).await,
-            Err(refused) => Err(SendError::new(refused, message)),
+            sent => self.sent(sent, message),
         }
     }
 
@@ -76,7 +75,17 @@ impl Conn {
             Err(Refused::Full) => self.0.overflow(&Encoded::new(&message), From::Conn),
             done => done,
         };
-        sent.map_err(|refused| SendError::new(refused, message))
+        self.sent(sent, message)
+    }
+
+    fn sent(&self, sent: Result<(), Refused>, message: Message) -> Result<(), SendError> {
+        match sent {
+            Ok(()) => {
+                self.watch_sent(&message);
+                Ok(())
+            }
+            Err(refused) => Err(SendError::new(refused, message)),
+        }
     }
 
     /// Queues what a group sends, or does at once what the slow reader's choice says.
@@ -111,7 +120,7 @@ impl Conn {
             tokio::time::timeout(timeout, pushed).await
         };
         let sent = sent.unwrap_or_else(|_| inner.overflow(&encoded, From::Conn));
-        sent.map_err(|refused| SendError::new(refused, message))
+        self.sent(sent, message)
     }
 }
 

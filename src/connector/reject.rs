@@ -1,11 +1,11 @@
 //! [`Reject`]: how a request is refused.
 
-use std::{error::Error, fmt};
+use std::{error::Error, fmt, time::Duration};
 
 use bytes::Bytes;
 use http::{
     HeaderMap, HeaderValue, Response, StatusCode,
-    header::{CONTENT_TYPE, HeaderName},
+    header::{CONTENT_TYPE, HeaderName, RETRY_AFTER},
 };
 
 use crate::protocol::{
@@ -58,6 +58,13 @@ impl Reject {
     pub fn header(mut self, name: HeaderName, value: HeaderValue) -> Self {
         self.0.headers.insert(name, value);
         self
+    }
+
+    /// Says when to come back: `Retry-After`, in whole seconds, at least 1.
+    #[must_use]
+    pub fn retry_after(self, wait: Duration) -> Self {
+        let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
+        self.header(RETRY_AFTER, HeaderValue::from(seconds.max(1)))
     }
 
     /// What a browser gets to see where the handler makes

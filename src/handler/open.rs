@@ -79,6 +79,10 @@ impl Shared {
         };
         let Some(upgrade) = upgrade else { return self.refuse(Reject::from(NoUpgrade)) };
 
+        if let Some(wait) = self.hub.draining() {
+            return self.refuse(going_down(wait));
+        }
+
         let peer = (self.peer_from)(&parts.extensions);
         let home = Arc::new(self.hub.clone());
         let mut handshake = Handshake::new(parts, &mut opening, peer, self.conn.clone(), home);
@@ -115,7 +119,13 @@ impl Shared {
             protocol = conn.protocol(),
         );
         // A connection that only shows a reject was never let in.
-        let registered = open.is_some().then(|| self.hub.register(&conn));
+        let registered = if open.is_some() { self.hub.register(&conn) } else { None };
+        if open.is_some() && registered.is_none() {
+            tokio::spawn(
+                async move { never_opened(connector, &conn, Cause::Shutdown).await }.instrument(span),
+            );
+            return self.refuse(going_down(Duration::from_secs(1)));
+        }
         let joining = if open.is_some() { accepted.rooms } else { Vec::new() };
         let task = self.serve(connector, conn, upgrade, joining);
         tokio::spawn(
@@ -187,6 +197,10 @@ impl Shared {
             None => tracing::debug!(status = reject.status().as_u16(), "refused"),
         }
     }
+}
+
+fn going_down(wait: Duration) -> Reject {
+    Reject::new(StatusCode::SERVICE_UNAVAILABLE, "the server is going down").retry_after(wait)
 }
 
 /// Counts a connection as open until it is dropped, whatever became of it.

@@ -76,6 +76,8 @@ impl HubBuilder {
             ids: Default::default(),
             index: RwLock::new(Index::default()),
             everybody: Arc::new(Group::new("")),
+            taps: Default::default(),
+            left: Default::default(),
             encoded: Default::default(),
         }))
     }

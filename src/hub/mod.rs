@@ -9,6 +9,8 @@ mod group;
 mod query;
 mod report;
 mod rooms;
+mod shutdown;
+mod tap;
 mod target;
 
 use std::{
@@ -18,20 +20,24 @@ use std::{
         Arc,
         atomic::{AtomicU64, Ordering::Relaxed},
     },
-    time::SystemTime,
+    time::{Duration, SystemTime},
 };
 
 use parking_lot::{Mutex, RwLock};
+use tokio::sync::Notify;
 
 use self::{
     builder::HubConfig,
     group::{Added, Group, Removed},
+    tap::{Taps, What},
 };
 pub use self::{
     builder::{HubBuilder, JoinRequest},
     query::{ConnInfo, Counts, Page, RoomInfo},
     report::Report,
     rooms::{JoinError, Joined, Left},
+    shutdown::{Shutdown, ShutdownReport},
+    tap::{Event, EventKind, Preview, Tap, TapFilter},
     target::Target,
 };
 use crate::conn::{Conn, ConnId, ConnIds};
@@ -63,6 +69,9 @@ struct Inner {
     ids: ConnIds,
     index: RwLock<Index>,
     everybody: Arc<Group>,
+    taps: Taps,
+    /// Told when a connection has been unregistered.
+    left: Notify,
     /// How often a message was encoded for others than one connection.
     encoded: AtomicU64,
 }
@@ -70,6 +79,8 @@ struct Inner {
 #[derive(Default)]
 struct Index {
     conns: HashMap<ConnId, Conn>,
+    /// A shutdown has begun: nobody is registered any more, and clients are told to wait this long.
+    draining: Option<Duration>,
     rooms: Groups,
     users: Groups,
 }
@@ -107,20 +118,28 @@ impl Hub {
         Arc::new(Member { hub: self.clone(), user, since, metadata, rooms: Mutex::new(Some(Vec::new())) })
     }
 
-    /// Enters a connection, until what this returns is dropped.
-    pub(crate) fn register(&self, conn: &Conn) -> Registration {
-        self.0.index.write().conns.insert(conn.id(), conn.clone());
+    /// Enters a connection, until what this returns is dropped; `None` if the hub is being shut down.
+    pub(crate) fn register(&self, conn: &Conn) -> Option<Registration> {
+        {
+            let mut index = self.0.index.write();
+            if index.draining.is_some() {
+                return None;
+            }
+            index.conns.insert(conn.id(), conn.clone());
+        }
         self.0.everybody.add(conn);
         if let Some(user) = conn.user() {
             while self.group(Index::users, user).add(conn) == Added::Retired {}
         }
-        Registration { conn: conn.clone() }
+        self.happened(Some(conn), || Some(What::Opened));
+        Some(Registration { conn: conn.clone() })
     }
 
     fn unregister(&self, conn: &Conn) {
         let rooms = conn.member().rooms.lock().take().unwrap_or_default();
         for room in &rooms {
-            self.leave(conn, room);
+            let left = self.leave(conn, room);
+            self.tell_left(conn, room, left);
         }
         let user = conn.user().and_then(|user| self.0.index.read().users.get(user).cloned());
         if let Some(user) = user
@@ -130,6 +149,8 @@ impl Hub {
         }
         self.0.everybody.remove(conn.id());
         self.0.index.write().conns.remove(&conn.id());
+        self.happened(Some(conn), || conn.close_info().map(What::Closed));
+        self.0.left.notify_waiters();
     }
 
     /// The group of that name, made if there is none.

@@ -7,6 +7,7 @@ use crate::{conn::Conn, connector::Handshake};
 use super::{
     Hub, Index, JoinRequest,
     group::{Added, Group, Removed},
+    tap::What,
 };
 
 /// Why a connection did not join a room.
@@ -70,11 +71,16 @@ impl Conn {
     /// Leaves a room. Rooms are left by themselves after `on_close`.
     pub async fn leave(&self, room: &str) -> Left {
         let member = self.member();
-        let mut rooms = member.rooms.lock();
-        let Some(rooms) = rooms.as_mut() else { return Left::NotThere };
-        let Some(at) = rooms.iter().position(|it| &*it.name == room) else { return Left::NotThere };
-        let room = rooms.swap_remove(at);
-        member.hub.leave(self, &room)
+        let (room, left) = {
+            let mut rooms = member.rooms.lock();
+            let Some(rooms) = rooms.as_mut() else { return Left::NotThere };
+            let Some(at) = rooms.iter().position(|it| &*it.name == room) else { return Left::NotThere };
+            let room = rooms.swap_remove(at);
+            let left = member.hub.leave(self, &room);
+            (room, left)
+        };
+        member.hub.tell_left(self, &room, left);
+        left
     }
 
     /// The names of the rooms that the connection is in.
@@ -118,6 +124,15 @@ impl Hub {
 
     /// Puts a connection into a room that it may join.
     pub(crate) fn join(&self, conn: &Conn, name: &str) -> Result<Joined, JoinError> {
+        let joined = self.add(conn, name)?;
+        if joined != Joined::Already {
+            let created = joined == Joined::Created;
+            self.happened(Some(conn), || Some(What::Joined { room: name, created }));
+        }
+        Ok(joined)
+    }
+
+    fn add(&self, conn: &Conn, name: &str) -> Result<Joined, JoinError> {
         let member = conn.member();
         // Held to the end: joins and leaves of one connection come one after the other, and none after its end.
         let mut rooms = member.rooms.lock();
@@ -150,6 +165,14 @@ impl Hub {
                 self.retire(Index::rooms, room);
                 Left::Emptied
             }
+        }
+    }
+
+    /// Apart from the leaving, which happens under a lock.
+    pub(super) fn tell_left(&self, conn: &Conn, room: &Group, left: Left) {
+        if left != Left::NotThere {
+            let emptied = left == Left::Emptied;
+            self.happened(Some(conn), || Some(What::Left { room: &room.name, emptied }));
         }
     }
 }

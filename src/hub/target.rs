@@ -1,14 +1,13 @@
 //! [`Target`]: whom a message is for.
 
-use std::collections::HashSet;
+use std::{collections::HashSet, sync::Arc};
 
 use crate::{
     conn::{Conn, ConnId},
     protocol::{close::CloseFrame, frame::Encoded, message::Message},
 };
 
-use super::{Hub, group::Group, report::Report};
-use std::sync::Arc;
+use super::{Hub, group::Group, report::Report, tap::What};
 
 /// Whom a message is for: a room, several rooms, a user, or everybody.
 #[derive(Debug, Clone)]
@@ -91,6 +90,14 @@ impl Target {
         for group in groups {
             group.send(&encoded, &self.except, seen.as_mut(), &mut report);
         }
+        self.hub.happened(None, || {
+            let (rooms, user) = match &self.to {
+                To::Rooms(rooms) => (rooms.as_slice(), None),
+                To::User(user) => (&[][..], Some(user.as_str())),
+                To::Everybody => (&[][..], None),
+            };
+            Some(What::Broadcast { rooms, user, message, report })
+        });
         report
     }
 }

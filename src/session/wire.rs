@@ -163,6 +163,9 @@ impl Wire {
             // All that is at hand was handled, and the replies leave in one write.
             self.write(cx);
             self.shut_down(cx);
+            if self.io.is_none() {
+                continue;
+            }
             if !behind && self.read(cx) {
                 continue;
             }
@@ -209,6 +212,7 @@ impl Wire {
                     self.traffic.ignored += 1;
                     return None;
                 }
+                self.conn.watch_received(&message);
                 Some(Next::Message(message))
             }
             Event::Ping(payload) => {
@@ -272,6 +276,10 @@ impl Wire {
         self.notice_close();
         let Some(io) = self.io.as_mut().filter(|_| self.end.broken.is_none()) else { return };
         let mut state = self.conn.state();
+        if state.cut {
+            drop(state);
+            return self.over(Some(Cause::Shutdown));
+        }
         if std::mem::take(&mut state.ping_requested) {
             self.writer.control_frame(OpCode::Ping, &self.keepalive.ping(Instant::now()));
         }
