@@ -37,6 +37,8 @@ mod conn;
 mod connector;
 mod handler;
 mod hub;
+#[cfg(feature = "metrics")]
+mod metrics;
 mod panics;
 mod protocol;
 mod session;
@@ -53,8 +55,8 @@ pub use self::{
     },
     handler::{Body, Handler, NoFallback},
     hub::{
-        ConnInfo, Counts, Event, EventKind, Hub, HubBuilder, JoinError, JoinRequest, Joined, Left, Page,
-        Preview, Report, RoomInfo, Shutdown, ShutdownReport, Tap, TapFilter, Target,
+        ConnInfo, Counts, Event, EventKind, FanOut, Hub, HubBuilder, HubStats, JoinError, JoinRequest,
+        Joined, Left, Page, Preview, Report, RoomInfo, Shutdown, ShutdownReport, Tap, TapFilter, Target,
     },
     protocol::{
         close::{CloseCode, CloseFrame, InvalidCloseCode},

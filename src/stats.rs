@@ -57,6 +57,28 @@ pub struct Stats {
     pub traffic: Traffic,
 }
 
+impl Stats {
+    pub(crate) fn add(&mut self, other: &Self) {
+        self.open += other.open;
+        self.accepted += other.accepted;
+        self.refused += other.refused;
+        self.traffic.add(&other.traffic);
+    }
+}
+
+impl Traffic {
+    fn add(&mut self, other: &Self) {
+        self.messages_received += other.messages_received;
+        self.bytes_received += other.bytes_received;
+        self.messages_sent += other.messages_sent;
+        self.bytes_sent += other.bytes_sent;
+        self.dropped_newest += other.dropped_newest;
+        self.dropped_oldest += other.dropped_oldest;
+        self.unsent += other.unsent;
+        self.ignored += other.ignored;
+    }
+}
+
 /// The counters behind [`Traffic`].
 ///
 /// A session adds to them once per batch of messages, so that connections on different cores do not fight

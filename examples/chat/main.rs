@@ -3,37 +3,30 @@
 //! `cargo run --example chat -- [ADDRESS]`
 
 use std::{
-    collections::{BTreeMap, btree_map::Entry},
+    collections::BTreeSet,
     sync::{Arc, Mutex, PoisonError},
 };
 
 use axum::{Router, http::header, response::IntoResponse, routing::get};
-use gustnado::{Closed, Conn, Connector, Disconnect, Handler, Handshake, Message, Reject, Text, async_trait};
+use gustnado::{Closed, Conn, Connector, Disconnect, Handler, Handshake, Page, Reject, Text, async_trait};
 use http::StatusCode;
 use serde_json::json;
 
-/// Who is here: a nick is taken from the handshake on, and has a connection once it is open.
+const ROOM: &str = "lobby";
+
+/// The nicks in use, from the handshake on.
 #[derive(Clone, Default)]
-struct Room(Arc<Mutex<BTreeMap<String, Option<Conn>>>>);
+struct Nicks(Arc<Mutex<BTreeSet<String>>>);
 
-impl Room {
-    fn members<T>(&self, f: impl FnOnce(&mut BTreeMap<String, Option<Conn>>) -> T) -> T {
-        f(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
-    }
-
-    /// Waits for nobody: whoever reads too slowly is disconnected, and comes back.
-    fn tell(&self, frame: &serde_json::Value) {
-        let frame = Message::from(frame.to_string());
-        let members: Vec<_> = self.members(|members| members.values().flatten().cloned().collect());
-        for member in members {
-            let _ = member.try_send(frame.clone());
-        }
+impl Nicks {
+    fn change<T>(&self, change: impl FnOnce(&mut BTreeSet<String>) -> T) -> T {
+        change(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
 
 /// One tab. Dropping it frees the nick, whatever became of the connection.
 struct Tab {
-    room: Room,
+    nicks: Nicks,
     nick: Option<String>,
 }
 
@@ -48,47 +41,41 @@ impl Connector for Tab {
         if nick.chars().count() > 24 || nick.chars().any(char::is_control) {
             return refuse("A nick has at most 24 characters, all of them visible.");
         }
-        // Taken in one step, so that of two tabs with one nick only one gets it.
-        let free = self.room.members(|members| match members.entry(nick.clone()) {
-            Entry::Vacant(free) => free.insert(None).is_none(),
-            Entry::Occupied(_) => false,
-        });
-        if !free {
+        if !self.nicks.change(|nicks| nicks.insert(nick.clone())) {
             return Err(Reject::new(StatusCode::CONFLICT, format!("Somebody is called {nick} already.")));
         }
+        handshake.set_user(nick.as_str());
+        handshake.join(ROOM)?;
         self.nick = Some(nick);
         Ok(())
     }
 
     async fn on_open(&mut self, conn: &Conn) -> Result<(), Disconnect> {
-        let Some(nick) = &self.nick else { return Ok(()) };
-        self.room.tell(&json!({ "kind": "joined", "nick": nick }));
-        // Queued before anybody can send to the new member: the welcome is the first that it sees.
-        self.room.members(|members| {
-            members.insert(nick.clone(), Some(conn.clone()));
-            let here: Vec<_> = members.keys().collect();
-            conn.try_send(json!({ "kind": "welcome", "nick": nick, "here": here }).to_string())
-        })?;
+        let members = conn.hub().members(ROOM, Page::ALL);
+        let here: BTreeSet<_> = members.iter().filter_map(Conn::user).collect();
+        // The first that the page sees: what others say meanwhile waits behind it.
+        conn.send(json!({ "kind": "welcome", "nick": self.nick, "here": here }).to_string()).await?;
+        let joined = json!({ "kind": "joined", "nick": self.nick }).to_string();
+        conn.room(ROOM).except(conn).send(joined).await;
         Ok(())
     }
 
-    async fn on_text(&mut self, _: &Conn, text: Text) -> Result<(), Disconnect> {
-        self.room.tell(&json!({ "kind": "said", "nick": self.nick, "text": &*text }));
+    async fn on_text(&mut self, conn: &Conn, text: Text) -> Result<(), Disconnect> {
+        let said = json!({ "kind": "said", "nick": self.nick, "text": &*text }).to_string();
+        conn.room(ROOM).send(said).await;
         Ok(())
     }
 
-    async fn on_close(&mut self, _: &Conn, _: &Closed) {
-        if let Some(nick) = self.nick.take() {
-            self.room.members(|members| members.remove(&nick));
-            self.room.tell(&json!({ "kind": "left", "nick": nick }));
-        }
+    async fn on_close(&mut self, conn: &Conn, _: &Closed) {
+        let left = json!({ "kind": "left", "nick": self.nick }).to_string();
+        conn.room(ROOM).except(conn).send(left).await;
     }
 }
 
 impl Drop for Tab {
     fn drop(&mut self) {
         if let Some(nick) = &self.nick {
-            self.room.members(|members| members.remove(nick));
+            self.nicks.change(|nicks| nicks.remove(nick));
         }
     }
 }
@@ -99,9 +86,9 @@ fn file(kind: &'static str, content: &'static str) -> impl IntoResponse {
 
 #[tokio::main]
 async fn main() -> std::io::Result<()> {
-    let room = Room::default();
+    let nicks = Nicks::default();
     // Pages cannot read a failed handshake; this way they learn why a nick was refused.
-    let chat = Handler::new(move || Tab { room: room.clone(), nick: None }).visible_rejects(true);
+    let chat = Handler::new(move || Tab { nicks: nicks.clone(), nick: None }).visible_rejects(true);
     let app = Router::new()
         .route("/", get(|| async { file("text/html; charset=utf-8", include_str!("page.html")) }))
         .route("/page.css", get(|| async { file("text/css; charset=utf-8", include_str!("page.css")) }))

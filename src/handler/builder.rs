@@ -177,10 +177,13 @@ impl<F> Handler<F> {
     }
 
     /// Registers its connections in this hub, which other handlers may share. By default a handler has one of its
-    /// own.
+    /// own. [`Handler::to_hub`] gives it back.
     #[must_use]
     pub fn hub(self, hub: &Hub) -> Self {
-        self.turn(|shared| shared.hub = hub.clone())
+        self.turn(|shared| {
+            shared.hub = hub.clone();
+            hub.adopt(&shared.counters);
+        })
     }
 
     fn conn(self, change: impl FnOnce(&mut ConnConfig)) -> Self {

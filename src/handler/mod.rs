@@ -27,6 +27,7 @@ use crate::{
         Disconnect, Factory, FromFn, FromRequest, Handshake, Incoming, IntoConnector, OnMessage,
         StreamFactory, from_handshake,
     },
+    hub::Hub,
     protocol::{
         handshake::{HandshakeError, check, is_attempt},
         message::Message,
@@ -132,6 +133,11 @@ impl<F> Handler<F> {
     /// A handler is also a [`Layer`], which does the same for the service it is put around.
     pub fn fallback<S>(self, service: S) -> Handler<S> {
         Handler { shared: self.shared, fallback: service }
+    }
+
+    /// The hub that its connections are registered in: the one it was [given](Self::hub), or its own.
+    pub fn to_hub(&self) -> Hub {
+        self.shared.hub.clone()
     }
 
     /// What this handler and all its clones have seen.

@@ -50,6 +50,8 @@ struct NoUpgrade;
 
 impl Shared {
     pub(super) fn new(factory: Arc<dyn Factory>) -> Self {
+        let (hub, counters) = (Hub::new(), Arc::default());
+        hub.adopt(&counters);
         Self {
             factory,
             conn: Arc::default(),
@@ -61,8 +63,8 @@ impl Shared {
             keep_headers: Arc::default(),
             keep_extensions: Vec::new(),
             peer_from: Arc::new(|extensions| Some(extensions.get::<PeerAddr>()?.0)),
-            counters: Arc::default(),
-            hub: Hub::new(),
+            counters,
+            hub,
         }
     }
 

@@ -77,6 +77,8 @@ impl HubBuilder {
             index: RwLock::new(Index::default()),
             everybody: Arc::new(Group::new("")),
             taps: Default::default(),
+            fan_out: Default::default(),
+            handlers: Default::default(),
             left: Default::default(),
             encoded: Default::default(),
         }))

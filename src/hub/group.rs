@@ -1,10 +1,6 @@
 //! [`Group`]: connections that are sent to together: the members of a room, the devices of a user, everybody.
 
-use std::{
-    collections::HashSet,
-    sync::atomic::{AtomicU64, Ordering::Relaxed},
-    time::SystemTime,
-};
+use std::{collections::HashSet, time::SystemTime};
 
 use indexmap::IndexMap;
 use parking_lot::Mutex;
@@ -14,7 +10,7 @@ use crate::{
     protocol::frame::Encoded,
 };
 
-use super::report::Report;
+use super::report::{FanOut, FanOutCounters, Report};
 
 /// A set of connections under a lock of its own.
 ///
@@ -24,7 +20,7 @@ use super::report::Report;
 pub(crate) struct Group {
     pub(crate) name: Box<str>,
     pub(crate) since: SystemTime,
-    messages: AtomicU64,
+    fan_out: FanOutCounters,
     members: Mutex<Members>,
 }
 
@@ -58,7 +54,7 @@ impl Group {
         Self {
             name: name.into(),
             since: SystemTime::now(),
-            messages: AtomicU64::new(0),
+            fan_out: FanOutCounters::default(),
             members: Mutex::default(),
         }
     }
@@ -101,9 +97,9 @@ impl Group {
         self.members.lock().conns.values().skip(skip).take(limit).cloned().collect()
     }
 
-    /// Messages sent to the group so far.
-    pub(crate) fn messages(&self) -> u64 {
-        self.messages.load(Relaxed)
+    /// What was sent to the group so far.
+    pub(crate) fn fan_out(&self) -> FanOut {
+        self.fan_out.read()
     }
 
     /// Puts a message into every member's outbox, but for those in `except`. With `seen`, members that are in it are
@@ -115,13 +111,15 @@ impl Group {
         mut seen: Option<&mut HashSet<ConnId>>,
         report: &mut Report,
     ) {
-        self.messages.fetch_add(1, Relaxed);
         let members = self.members.lock();
+        let mut own = Report::default();
         for (id, conn) in &members.conns {
             let left_out = except.contains(id) || seen.as_mut().is_some_and(|seen| !seen.insert(*id));
             if !left_out {
-                report.add(conn.offer(message));
+                own.add(conn.offer(message));
             }
         }
+        self.fan_out.add(message.payload().len(), &own);
+        report.merge(&own);
     }
 }

@@ -29,18 +29,22 @@ use tokio::sync::Notify;
 use self::{
     builder::HubConfig,
     group::{Added, Group, Removed},
+    report::FanOutCounters,
     tap::{Taps, What},
 };
 pub use self::{
     builder::{HubBuilder, JoinRequest},
-    query::{ConnInfo, Counts, Page, RoomInfo},
-    report::Report,
+    query::{ConnInfo, Counts, HubStats, Page, RoomInfo},
+    report::{FanOut, Report},
     rooms::{JoinError, Joined, Left},
     shutdown::{Shutdown, ShutdownReport},
     tap::{Event, EventKind, Preview, Tap, TapFilter},
     target::Target,
 };
-use crate::conn::{Conn, ConnId, ConnIds};
+use crate::{
+    conn::{Conn, ConnId, ConnIds},
+    stats::HandlerCounters,
+};
 
 /// Every connection of one or several handlers, with its rooms and its user: cheap to clone, and usable from any
 /// task, with no connection at hand.
@@ -70,6 +74,10 @@ struct Inner {
     index: RwLock<Index>,
     everybody: Arc<Group>,
     taps: Taps,
+    /// What was sent to groups.
+    fan_out: FanOutCounters,
+    /// Of every handler that registers its connections here.
+    handlers: Mutex<Vec<Arc<HandlerCounters>>>,
     /// Told when a connection has been unregistered.
     left: Notify,
     /// How often a message was encoded for others than one connection.
@@ -106,6 +114,14 @@ impl Hub {
     /// A hub with limits and hooks of your own.
     pub fn builder() -> HubBuilder {
         HubBuilder::default()
+    }
+
+    /// Adds up what this handler has seen with the others.
+    pub(crate) fn adopt(&self, counters: &Arc<HandlerCounters>) {
+        let mut handlers = self.0.handlers.lock();
+        if !handlers.iter().any(|known| Arc::ptr_eq(known, counters)) {
+            handlers.push(counters.clone());
+        }
     }
 
     pub(crate) fn next_id(&self) -> ConnId {

@@ -10,10 +10,10 @@ use std::{
 use crate::{
     conn::{Conn, ConnId, SendError},
     protocol::{close::CloseFrame, message::Message},
-    stats::Traffic,
+    stats::{Stats, Traffic},
 };
 
-use super::Hub;
+use super::{FanOut, Hub};
 
 /// Which part of a list to give.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -72,8 +72,22 @@ pub struct RoomInfo {
     pub members: usize,
     /// Since when somebody is in it.
     pub since: SystemTime,
-    /// Messages sent to it since then.
-    pub messages: u64,
+    /// What was sent to it since then.
+    pub fan_out: FanOut,
+}
+
+/// What a hub has seen since it was built.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct HubStats {
+    /// How many there are now.
+    pub counts: Counts,
+    /// What its handlers have seen, added up.
+    pub handlers: Stats,
+    /// What was sent to rooms, users and everybody.
+    pub fan_out: FanOut,
+    /// Bytes that wait in all outboxes now.
+    pub buffered: usize,
 }
 
 /// How many there are.
@@ -124,6 +138,16 @@ impl Hub {
         }
     }
 
+    /// What the hub has seen. Looks at every connection once, for what waits in its outbox.
+    pub fn stats(&self) -> HubStats {
+        let mut handlers = Stats::default();
+        for counters in &*self.0.handlers.lock() {
+            handlers.add(&counters.read());
+        }
+        let buffered = self.connections(Page::ALL).iter().map(Conn::buffered).sum();
+        HubStats { counts: self.counts(), handlers, fan_out: self.0.fan_out.read(), buffered }
+    }
+
     /// Connections, by their ids.
     pub fn connections(&self, page: Page) -> Vec<Conn> {
         let mut conns: Vec<_> = self.0.index.read().conns.values().cloned().collect();
@@ -141,7 +165,7 @@ impl Hub {
                 name: room.name.to_string(),
                 members: room.len(),
                 since: room.since,
-                messages: room.messages(),
+                fan_out: room.fan_out(),
             })
             .collect()
     }

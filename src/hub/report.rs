@@ -1,5 +1,7 @@
 //! [`Report`]: what became of a message that was sent to many.
 
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
 use crate::conn::Offered;
 
 /// What became of a message for each of those it was for.
@@ -36,5 +38,56 @@ impl Report {
             Offered::Closing => &mut self.closing,
         };
         *count += 1;
+    }
+
+    pub(crate) fn merge(&mut self, other: &Self) {
+        self.queued += other.queued;
+        self.dropped += other.dropped;
+        self.disconnected += other.disconnected;
+        self.too_large += other.too_large;
+        self.closing += other.closing;
+    }
+}
+
+/// What was sent to a room, or to all rooms, users and everybody.
+///
+/// `messages × recipients = deliveries + dropped`: nothing is lost without a count.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct FanOut {
+    /// Messages, however many got them.
+    pub messages: u64,
+    /// Bytes of their payloads, each counted once.
+    pub bytes: u64,
+    /// Outboxes that took one.
+    pub deliveries: u64,
+    /// Outboxes that did not, for any of the reasons in a [`Report`].
+    pub dropped: u64,
+}
+
+/// The counters behind [`FanOut`].
+#[derive(Debug, Default)]
+pub(crate) struct FanOutCounters {
+    messages: AtomicU64,
+    bytes: AtomicU64,
+    deliveries: AtomicU64,
+    dropped: AtomicU64,
+}
+
+impl FanOutCounters {
+    pub(crate) fn add(&self, bytes: usize, report: &Report) {
+        self.messages.fetch_add(1, Relaxed);
+        self.bytes.fetch_add(bytes as u64, Relaxed);
+        self.deliveries.fetch_add(report.queued as u64, Relaxed);
+        self.dropped.fetch_add((report.recipients() - report.queued) as u64, Relaxed);
+    }
+
+    pub(crate) fn read(&self) -> FanOut {
+        FanOut {
+            messages: self.messages.load(Relaxed),
+            bytes: self.bytes.load(Relaxed),
+            deliveries: self.deliveries.load(Relaxed),
+            dropped: self.dropped.load(Relaxed),
+        }
     }
 }

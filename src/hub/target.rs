@@ -90,6 +90,7 @@ impl Target {
         for group in groups {
             group.send(&encoded, &self.except, seen.as_mut(), &mut report);
         }
+        self.hub.0.fan_out.add(message.len(), &report);
         self.hub.happened(None, || {
             let (rooms, user) = match &self.to {
                 To::Rooms(rooms) => (rooms.as_slice(), None),
