@@ -7,7 +7,7 @@ mod handshake;
 mod reject;
 mod stream;
 
-use std::time::Duration;
+use std::{pin::Pin, time::Duration};
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -79,10 +79,21 @@ pub trait Connector: Send + 'static {
 
     /// A message came. The default hands text to [`on_text`](Self::on_text) and binary to
     /// [`on_binary`](Self::on_binary).
-    async fn on_message(&mut self, conn: &Conn, message: Message) -> Result<(), Disconnect> {
+    // Written out as `async fn on_message(&mut self, conn: &Conn, message: Message)` becomes, so that passing the
+    // message on costs no future of its own.
+    fn on_message<'life0, 'life1, 'async_trait>(
+        &'life0 mut self,
+        conn: &'life1 Conn,
+        message: Message,
+    ) -> Pin<Box<dyn Future<Output = Result<(), Disconnect>> + Send + 'async_trait>>
+    where
+        'life0: 'async_trait,
+        'life1: 'async_trait,
+        Self: 'async_trait,
+    {
         match message {
-            Message::Text(text) => self.on_text(conn, text).await,
-            Message::Binary(data) => self.on_binary(conn, data).await,
+            Message::Text(text) => self.on_text(conn, text),
+            Message::Binary(data) => self.on_binary(conn, data),
         }
     }
 
@@ -116,37 +127,68 @@ pub trait Connector: Send + 'static {
     }
 }
 
-#[async_trait]
+/// Passes a callback on to what is in the box, without a future of its own around the one that comes back.
+macro_rules! pass_on {
+    ($name:ident, $second:ty $(, $third:ident: $type:ty)?; $output:ty) => {
+        fn $name<'life0, 'life1, 'async_trait>(
+            &'life0 mut self,
+            second: &'life1 $second
+            $(, $third: $type)?
+        ) -> Pin<Box<dyn Future<Output = $output> + Send + 'async_trait>>
+        where
+            'life0: 'async_trait,
+            'life1: 'async_trait,
+            Self: 'async_trait,
+        {
+            (**self).$name(second $(, $third)?)
+        }
+    };
+}
+
 impl<C: Connector + ?Sized> Connector for Box<C> {
-    async fn on_connect(&mut self, handshake: &mut Handshake) -> Result<(), Reject> {
-        (**self).on_connect(handshake).await
+    fn on_connect<'life0, 'life1, 'async_trait>(
+        &'life0 mut self,
+        handshake: &'life1 mut Handshake,
+    ) -> Pin<Box<dyn Future<Output = Result<(), Reject>> + Send + 'async_trait>>
+    where
+        'life0: 'async_trait,
+        'life1: 'async_trait,
+        Self: 'async_trait,
+    {
+        (**self).on_connect(handshake)
     }
 
-    async fn on_open(&mut self, conn: &Conn) -> Result<(), Disconnect> {
-        (**self).on_open(conn).await
+    pass_on!(on_open, Conn; Result<(), Disconnect>);
+    pass_on!(on_message, Conn, message: Message; Result<(), Disconnect>);
+    pass_on!(on_text, Conn, text: Text; Result<(), Disconnect>);
+    pass_on!(on_binary, Conn, data: Bytes; Result<(), Disconnect>);
+    pass_on!(on_pong, Conn, round_trip: Duration; Result<(), Disconnect>);
+
+    fn on_error<'life0, 'life1, 'life2, 'async_trait>(
+        &'life0 mut self,
+        conn: &'life1 Conn,
+        cause: &'life2 Cause,
+    ) -> Pin<Box<dyn Future<Output = ()> + Send + 'async_trait>>
+    where
+        'life0: 'async_trait,
+        'life1: 'async_trait,
+        'life2: 'async_trait,
+        Self: 'async_trait,
+    {
+        (**self).on_error(conn, cause)
     }
 
-    async fn on_message(&mut self, conn: &Conn, message: Message) -> Result<(), Disconnect> {
-        (**self).on_message(conn, message).await
-    }
-
-    async fn on_text(&mut self, conn: &Conn, text: Text) -> Result<(), Disconnect> {
-        (**self).on_text(conn, text).await
-    }
-
-    async fn on_binary(&mut self, conn: &Conn, data: Bytes) -> Result<(), Disconnect> {
-        (**self).on_binary(conn, data).await
-    }
-
-    async fn on_pong(&mut self, conn: &Conn, round_trip: Duration) -> Result<(), Disconnect> {
-        (**self).on_pong(conn, round_trip).await
-    }
-
-    async fn on_error(&mut self, conn: &Conn, cause: &Cause) {
-        (**self).on_error(conn, cause).await;
-    }
-
-    async fn on_close(&mut self, conn: &Conn, closed: &Closed) {
-        (**self).on_close(conn, closed).await;
+    fn on_close<'life0, 'life1, 'life2, 'async_trait>(
+        &'life0 mut self,
+        conn: &'life1 Conn,
+        closed: &'life2 Closed,
+    ) -> Pin<Box<dyn Future<Output = ()> + Send + 'async_trait>>
+    where
+        'life0: 'async_trait,
+        'life1: 'async_trait,
+        'life2: 'async_trait,
+        Self: 'async_trait,
+    {
+        (**self).on_close(conn, closed)
     }
 }
