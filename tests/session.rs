@@ -184,6 +184,27 @@ async fn timers_changed_on_an_open_connection_apply_at_once() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn pings_that_a_peer_does_not_read_do_not_pile_up() {
+    let (handler, mut events, _) = probe();
+    let mut client = connect(&handler.pong_timeout(None)).await;
+    let conn = opened(&mut events).await;
+    let queued = fill(&conn, &"x".repeat(1000)).await;
+    for _ in 0..10_000 {
+        conn.ping();
+        tokio::time::sleep(10 * SECOND).await;
+    }
+    let (mut texts, mut pings) = (0, 0);
+    while texts < queued {
+        match client.next().await {
+            Frame::Text(_) => texts += 1,
+            Frame::Ping(_) => pings += 1,
+            other => panic!("{other:?}"),
+        }
+    }
+    assert!((1..=4096 / 10 + 1).contains(&pings), "{pings} pings");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_ping_can_be_asked_for() {
     let (handler, mut events, _) = probe();
     let mut client = connect(&handler).await;
