@@ -184,6 +184,19 @@ async fn timers_changed_on_an_open_connection_apply_at_once() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn timers_changed_while_the_peer_reads_nothing_apply_at_once() {
+    let (handler, mut events, _) = probe();
+    let _client = connect(&handler).await;
+    let conn = opened(&mut events).await;
+    fill(&conn, &"x".repeat(1000)).await;
+    tokio::time::sleep(SECOND).await;
+    let start = Instant::now();
+    conn.set_pong_timeout(3 * SECOND);
+    ended(&mut events).await;
+    assert!(start.elapsed() <= 3 * SECOND, "{:?}", start.elapsed());
+}
+
+#[tokio::test(start_paused = true)]
 async fn pings_that_a_peer_does_not_read_do_not_pile_up() {
     let (handler, mut events, _) = probe();
     let mut client = connect(&handler.pong_timeout(None)).await;

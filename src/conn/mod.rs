@@ -243,7 +243,7 @@ impl Conn {
         let first = state.outbox.close(frame);
         state.cause = state.cause.take().or(cause);
         if first {
-            self.0.closing_began(&mut state);
+            self.0.closing_began(&state);
         }
         first
     }
@@ -350,13 +350,18 @@ impl Inner {
 
     /// The session must know even while the transport takes nothing, since a timeout begins; and whoever waits
     /// for room waits in vain.
-    fn closing_began(&self, state: &mut State) {
+    fn closing_began(&self, state: &State) {
         self.closing.store(true, Release);
+        self.rouse(state);
+        self.changed.notify_waiters();
+    }
+
+    /// Wakes the session, even if it waits for the transport.
+    fn rouse(&self, state: &State) {
         self.parked.store(false, Relaxed);
         if let Some(waker) = &state.waker {
             waker.wake_by_ref();
         }
-        self.changed.notify_waiters();
     }
 }
 
