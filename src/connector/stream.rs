@@ -90,7 +90,7 @@ where
                 Ok(Err(disconnect)) => disconnect,
                 Err(Panicked) => Disconnect::failed(Cause::Panic),
             };
-            let (frame, cause) = end.into_parts();
+            let (frame, cause) = end.into_end_of(&conn);
             conn.begin_close(Some(frame), cause);
         });
         self.running = Some(Running { messages: Some(sender), task });

@@ -49,7 +49,7 @@ impl Session {
         let Self { mut connector, conn, mut wire } = self;
         let mut late = None;
         if let Err(disconnect) = talk(&mut *connector, &conn, &mut wire).await {
-            let (frame, cause) = disconnect.into_parts();
+            let (frame, cause) = disconnect.into_end_of(&conn);
             late.clone_from(&cause);
             conn.begin_close(Some(frame), cause);
             // No callback is called any more but the last ones.
