@@ -1,6 +1,7 @@
 //! [`Conn`]: the writing half of a connection, and what is known about it.
 
 mod closed;
+mod escaped;
 mod id;
 mod limits;
 pub(crate) mod outbox;
@@ -36,6 +37,7 @@ pub use self::{
     send::SendError,
 };
 pub(crate) use self::{
+    escaped::Escaped,
     id::ConnIds,
     request::query_param,
     send::Offered,
@@ -222,7 +224,7 @@ impl Conn {
         loop {
             let mut changed = std::pin::pin!(self.0.changed.notified());
             changed.as_mut().enable();
-            if let Some(closed) = self.0.closed.get() {
+            if let Some(closed) = self.ended() {
                 return closed.clone();
             }
             changed.await;
@@ -271,9 +273,14 @@ impl Conn {
         self.0.after_push(&mut state);
     }
 
-    pub(crate) fn set_peer(&self, peer: SocketAddr) {
-        // A peer that an outer layer named stays.
-        let _ = self.0.peer.set(peer);
+    /// Notes the transport's address; `false` if an outer layer has named a peer, who stays.
+    pub(crate) fn set_peer(&self, peer: SocketAddr) -> bool {
+        self.0.peer.set(peer).is_ok()
+    }
+
+    /// How the connection ended, once it has.
+    pub(crate) fn ended(&self) -> Option<&Closed> {
+        self.0.closed.get()
     }
 
     pub(crate) fn count(&self, traffic: &Traffic) {
