@@ -42,6 +42,11 @@ mod protocol;
 mod session;
 mod stats;
 
+/// The code of the README, compiled with the doctests.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
+
 pub use async_trait::async_trait;
 
 pub use self::{
