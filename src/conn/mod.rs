@@ -55,7 +55,24 @@ use crate::{
 /// The writer of a connection: send from any task, as often as it is cloned.
 ///
 /// It only writes; what comes in is the [`Connector`](crate::Connector)'s. A clone is one more reference to the
-/// same connection, and keeping one does not keep the connection open.
+/// same connection, and keeping one does not keep the connection open: after its end every send fails at once.
+///
+/// ```
+/// # use gustnado::{async_trait, Conn, Connector, Disconnect};
+/// # struct Clock;
+/// # #[async_trait]
+/// # impl Connector for Clock {
+/// async fn on_open(&mut self, conn: &Conn) -> Result<(), Disconnect> {
+///     let conn = conn.clone();
+///     tokio::spawn(async move {
+///         while conn.send("tick").await.is_ok() {
+///             tokio::time::sleep(std::time::Duration::from_secs(1)).await;
+///         }
+///     });
+///     Ok(())
+/// }
+/// # }
+/// ```
 #[derive(Clone)]
 pub struct Conn(pub(crate) Arc<Inner>);
 
@@ -219,7 +236,8 @@ impl Conn {
 
     /// Waits until the connection is over, and tells how it ended; at once if it is over already.
     ///
-    /// It is over shortly before `on_close` is called.
+    /// It is over shortly before `on_close` is called, and even before a callback that still runs has returned: such
+    /// a callback can `select!` on this.
     pub async fn closed(&self) -> Closed {
         loop {
             let mut changed = std::pin::pin!(self.0.changed.notified());
