@@ -253,7 +253,7 @@ impl Conn {
     pub(crate) fn cut(&self) {
         let mut state = self.0.state.lock();
         state.cut = true;
-        self.0.closing_began(&mut state);
+        self.0.closing_began(&state);
     }
 
     /// Queues the close frame that begins or answers the closing handshake; whether it was the first. A cause
