@@ -65,3 +65,53 @@ pub(crate) const INCOMING_MESSAGES: usize = 100;
 pub(crate) fn timer(period: impl Into<Option<Duration>>) -> Option<Duration> {
     period.into().filter(|period| !period.is_zero())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn bytes(bytes: usize) -> String {
+        match bytes {
+            _ if bytes.is_multiple_of(1 << 20) => format!("{} MiB", bytes >> 20),
+            _ if bytes.is_multiple_of(1 << 10) => format!("{} KiB", bytes >> 10),
+            _ => format!("{bytes} B"),
+        }
+    }
+
+    fn count(count: usize) -> String {
+        if count < 1000 { count.to_string() } else { format!("{},{:03}", count / 1000, count % 1000) }
+    }
+
+    fn time(period: impl Into<Option<Duration>>) -> String {
+        period.into().map_or("off".to_owned(), |period| format!("{period:?}").replace('s', " s"))
+    }
+
+    /// `tests/docs.rs` holds the table in the docs of `Handler` to the README's.
+    #[test]
+    fn the_readme_has_these_defaults() {
+        let conn = ConnConfig::default();
+        let outbox =
+            format!("{} and {} messages", bytes(conn.outbox_bytes), count(conn.outbox_messages.get()));
+        assert_eq!(conn.slow_reader, SlowReader::Disconnect);
+        let rows = [
+            ("`max_message_size`", bytes(conn.incoming.max_message_size)),
+            ("`max_fragments`", count(conn.incoming.max_fragments)),
+            ("`outbox_limits`", outbox),
+            ("`slow_reader`", "disconnect, 1013".to_owned()),
+            ("`read_ahead`", bytes(conn.read_ahead)),
+            (
+                "`ping_interval` / `pong_timeout`",
+                format!("{} / {}", time(conn.ping_interval), time(conn.pong_timeout)),
+            ),
+            ("`handshake_timeout`", time(HANDSHAKE_TIMEOUT)),
+            ("`write_timeout`", time(conn.write_timeout)),
+            ("`close_timeout`", time(conn.close_timeout)),
+            ("messages that wait for the reader in stream mode", INCOMING_MESSAGES.to_string()),
+        ];
+        let readme = include_str!("../README.md");
+        for (knob, default) in rows {
+            let row = format!("| {knob} | {default} |");
+            assert!(readme.contains(&row), "{row} is missing in the README");
+        }
+    }
+}

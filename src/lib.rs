@@ -29,6 +29,21 @@
 //! - What it mounts: [`Handler`], which has every knob and the table of their defaults. Without callbacks:
 //!   [`Handler::stream`] with [`Incoming`] and [`MessageIo`].
 //! - What it can count: [`Stats`] of a handler and [`Traffic`] of a connection.
+//!
+//! Section numbers (§5.5.1) are those of [RFC 6455](https://www.rfc-editor.org/rfc/rfc6455).
+//!
+//! # Logs
+//!
+//! By [`tracing`], target `gustnado`. Each connection is a span `connection` with `id`, `peer` and `protocol`, in
+//! which its callbacks run from `on_open` on. Its end is one event `closed`, with all that [`Closed`] knows: `INFO`, or `ERROR` when a
+//! callback failed or panicked. A refused request is one event `refused` with its `status`: `DEBUG`, or `ERROR` when an
+//! error or a panic of the application was the reason. Paths, queries, headers and payloads are not logged, and in
+//! what a peer chose line breaks and control characters are escaped.
+//!
+//! # What it runs on
+//!
+//! A tokio runtime with time enabled, and an HTTP server of hyper 1 that hands connections over: axum does, bare
+//! hyper with `with_upgrades`. HTTP/2 needs `enable_connect_protocol` at the server.
 
 #![warn(clippy::print_stdout, clippy::print_stderr)]
 
@@ -43,6 +58,11 @@ mod panics;
 mod protocol;
 mod session;
 mod stats;
+
+/// The code of the README, compiled with the doctests.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
 
 pub use async_trait::async_trait;
 

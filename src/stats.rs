@@ -8,11 +8,11 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Traffic {
-    /// Messages that came in.
+    /// Messages that came in, whole.
     pub messages_received: u64,
     /// Bytes that came in.
     pub bytes_received: u64,
-    /// Messages that went out.
+    /// Messages that went out, the last one perhaps not to its end.
     pub messages_sent: u64,
     /// Bytes that went out.
     pub bytes_sent: u64,
@@ -21,9 +21,10 @@ pub struct Traffic {
     pub dropped_newest: u64,
     /// Messages removed from a full outbox for newer ones.
     pub dropped_oldest: u64,
-    /// Messages that were still in the outbox when the connection ended.
+    /// Messages that were still in the outbox when the connection ended, or when a slow reader was disconnected.
     pub unsent: u64,
-    /// Messages that came in after the server had begun to close.
+    /// Messages that came in after this side had begun to close, or that no callback was called for any more. They
+    /// are counted in `messages_received`, too.
     pub ignored: u64,
 }
 
@@ -51,7 +52,8 @@ pub struct Stats {
     pub open: u64,
     /// Connections accepted so far, the open ones included.
     pub accepted: u64,
-    /// Requests that were refused, for whatever reason.
+    /// Requests for a WebSocket that were refused: malformed, of a foreign origin, or by the application, also if
+    /// the refusal was made [visible](crate::Handler::visible_rejects). A request that asks for none is not counted.
     pub refused: u64,
     /// What went over all of them.
     pub traffic: Traffic,

@@ -5,11 +5,12 @@ mod support;
 use std::{sync::Arc, time::Duration};
 
 use gustnado::{
-    Cause, CloseCode, Closed, ClosedBy, Conn, Connector, Disconnect, Handler, Phase, SendError, SlowReader,
-    Text, async_trait,
+    Cause, CloseCode, Closed, ClosedBy, Conn, Connector, Disconnect, Handler, MessageMode, Phase, SendError,
+    SlowReader, Text, async_trait,
 };
 use support::{CLOSE, Frame, TEXT, close_frame, connect, fragment, frame};
 use tokio::{
+    io::AsyncWriteExt,
     sync::{Notify, mpsc},
     time::Instant,
 };
@@ -184,6 +185,40 @@ async fn timers_changed_on_an_open_connection_apply_at_once() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn timers_changed_while_the_peer_reads_nothing_apply_at_once() {
+    let (handler, mut events, _) = probe();
+    let _client = connect(&handler).await;
+    let conn = opened(&mut events).await;
+    fill(&conn, &"x".repeat(1000)).await;
+    tokio::time::sleep(SECOND).await;
+    let start = Instant::now();
+    conn.set_pong_timeout(3 * SECOND);
+    ended(&mut events).await;
+    assert!(start.elapsed() <= 3 * SECOND, "{:?}", start.elapsed());
+}
+
+#[tokio::test(start_paused = true)]
+async fn pings_that_a_peer_does_not_read_do_not_pile_up() {
+    let (handler, mut events, _) = probe();
+    let mut client = connect(&handler.pong_timeout(None)).await;
+    let conn = opened(&mut events).await;
+    let queued = fill(&conn, &"x".repeat(1000)).await;
+    for _ in 0..10_000 {
+        conn.ping();
+        tokio::time::sleep(10 * SECOND).await;
+    }
+    let (mut texts, mut pings) = (0, 0);
+    while texts < queued {
+        match client.next().await {
+            Frame::Text(_) => texts += 1,
+            Frame::Ping(_) => pings += 1,
+            other => panic!("{other:?}"),
+        }
+    }
+    assert!((1..=4096 / 10 + 1).contains(&pings), "{pings} pings");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_ping_can_be_asked_for() {
     let (handler, mut events, _) = probe();
     let mut client = connect(&handler).await;
@@ -233,6 +268,74 @@ async fn a_busy_callback_can_see_that_the_peer_has_closed() {
     assert_eq!(text(&mut events).await, "before the close", "what came before is still handled");
     let (closed, _) = ended(&mut events).await;
     assert_eq!(closed.by(), ClosedBy::Peer);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_callback_that_sends_to_a_peer_who_has_just_left_is_no_error() {
+    let (handler, mut events, release) = probe();
+    let mut client = connect(&handler).await;
+    client.text("wait").await;
+    assert_eq!(text(&mut events).await, "wait");
+    client.text("answered by nobody").await;
+    client.close(1001, "").await;
+    assert_eq!(client.next().await, Frame::close(1001, ""));
+    release.notify_one();
+    let (closed, error) = ended(&mut events).await;
+    assert_eq!((closed.code(), closed.was_clean()), (CloseCode::GOING_AWAY, true));
+    assert!(closed.cause().is_none() && error.is_none(), "{closed:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_byte_stream_that_writes_after_somebody_has_closed_is_no_error() {
+    let (opened, mut conns) = mpsc::channel(1);
+    let closed = Arc::new(Notify::new());
+    let handler = {
+        let closed = closed.clone();
+        Handler::stream(move |conn, incoming| {
+            let (opened, closed) = (opened.clone(), closed.clone());
+            async move {
+                let mut io = conn.io(incoming, MessageMode::Text);
+                opened.send(conn).await?;
+                closed.notified().await;
+                io.write_all(b"too late").await?;
+                Ok(())
+            }
+        })
+    };
+    let mut client = connect(&handler).await;
+    let conn = conns.recv().await.expect("a connection");
+    conn.close(1000, "").expect("a code that may travel");
+    assert_eq!(client.next().await, Frame::close(1000, ""));
+    closed.notify_one();
+    // On virtual time: until the function has tried to write.
+    tokio::time::sleep(Duration::from_millis(1)).await;
+    client.close(1000, "").await;
+    let closed = conn.closed().await;
+    assert!(closed.was_clean() && closed.cause().is_none(), "{closed:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_callback_that_fails_to_send_to_another_connection_is_an_error() {
+    let (handler, mut events, _) = probe();
+    let mut client = connect(&handler).await;
+    let other = opened(&mut events).await;
+    client.bye().await;
+    ended(&mut events).await;
+
+    let (opened, mut conns) = mpsc::channel(1);
+    let relay = Handler::on_message(move |conn: Conn, message| {
+        let (other, opened) = (other.clone(), opened.clone());
+        async move {
+            opened.send(conn).await?;
+            Ok(other.send(message).await?)
+        }
+    });
+    let mut client = connect(&relay).await;
+    client.text("to the other").await;
+    assert_eq!(client.next().await, Frame::close(1011, ""));
+    client.close(1011, "").await;
+    let closed = conns.recv().await.expect("a connection").closed().await;
+    assert!(matches!(closed.cause(), Some(Cause::Callback(_))), "{closed:?}");
 }
 
 #[tokio::test(start_paused = true)]

@@ -50,11 +50,12 @@ pub enum Phase {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Cause {
-    /// The HTTP server did not hand the connection over: the peer left before the answer was written, or an
-    /// outer layer replaced the answer.
+    /// The HTTP server did not hand the connection over: the peer left before the answer was written, or hyper
+    /// serves without `with_upgrades`.
     #[error("the connection was not upgraded")]
     NotUpgraded(#[source] Box<dyn Error + Send + Sync>),
-    /// The answer to the handshake was not taken within the handshake timeout.
+    /// The HTTP server did not hand the connection over within the handshake timeout: the peer does not take the
+    /// answer, or an outer layer has put another one in its place.
     #[error("the opening handshake timed out")]
     HandshakeTimeout,
     /// The peer broke the protocol, or a limit on what it may send.

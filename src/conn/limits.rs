@@ -63,8 +63,9 @@ impl Conn {
         let mut state = self.0.state.lock();
         change(Arc::make_mut(&mut state.config));
         self.0.reconfigured.store(true, Release);
-        // A timer may have come nearer, and a larger outbox has room for those who wait.
-        self.0.wake(&mut state);
+        // A timer may have come nearer, also while the transport takes nothing; and a larger outbox has room for
+        // those who wait.
+        self.0.rouse(&state);
         self.drained(&state);
     }
 }

@@ -1,6 +1,7 @@
 //! [`Conn`]: the writing half of a connection, and what is known about it.
 
 mod closed;
+mod escaped;
 mod id;
 mod limits;
 pub(crate) mod outbox;
@@ -36,6 +37,7 @@ pub use self::{
     send::SendError,
 };
 pub(crate) use self::{
+    escaped::Escaped,
     id::ConnIds,
     request::query_param,
     send::Offered,
@@ -53,7 +55,24 @@ use crate::{
 /// The writer of a connection: send from any task, as often as it is cloned.
 ///
 /// It only writes; what comes in is the [`Connector`](crate::Connector)'s. A clone is one more reference to the
-/// same connection, and keeping one does not keep the connection open.
+/// same connection, and keeping one does not keep the connection open: after its end every send fails at once.
+///
+/// ```
+/// # use gustnado::{async_trait, Conn, Connector, Disconnect};
+/// # struct Clock;
+/// # #[async_trait]
+/// # impl Connector for Clock {
+/// async fn on_open(&mut self, conn: &Conn) -> Result<(), Disconnect> {
+///     let conn = conn.clone();
+///     tokio::spawn(async move {
+///         while conn.send("tick").await.is_ok() {
+///             tokio::time::sleep(std::time::Duration::from_secs(1)).await;
+///         }
+///     });
+///     Ok(())
+/// }
+/// # }
+/// ```
 #[derive(Clone)]
 pub struct Conn(pub(crate) Arc<Inner>);
 
@@ -217,12 +236,13 @@ impl Conn {
 
     /// Waits until the connection is over, and tells how it ended; at once if it is over already.
     ///
-    /// It is over shortly before `on_close` is called.
+    /// It is over shortly before `on_close` is called, and even before a callback that still runs has returned: such
+    /// a callback can `select!` on this.
     pub async fn closed(&self) -> Closed {
         loop {
             let mut changed = std::pin::pin!(self.0.changed.notified());
             changed.as_mut().enable();
-            if let Some(closed) = self.0.closed.get() {
+            if let Some(closed) = self.ended() {
                 return closed.clone();
             }
             changed.await;
@@ -233,7 +253,7 @@ impl Conn {
     pub(crate) fn cut(&self) {
         let mut state = self.0.state.lock();
         state.cut = true;
-        self.0.closing_began(&mut state);
+        self.0.closing_began(&state);
     }
 
     /// Queues the close frame that begins or answers the closing handshake; whether it was the first. A cause
@@ -243,7 +263,7 @@ impl Conn {
         let first = state.outbox.close(frame);
         state.cause = state.cause.take().or(cause);
         if first {
-            self.0.closing_began(&mut state);
+            self.0.closing_began(&state);
         }
         first
     }
@@ -271,9 +291,14 @@ impl Conn {
         self.0.after_push(&mut state);
     }
 
-    pub(crate) fn set_peer(&self, peer: SocketAddr) {
-        // A peer that an outer layer named stays.
-        let _ = self.0.peer.set(peer);
+    /// Notes the transport's address; `false` if an outer layer has named a peer, who stays.
+    pub(crate) fn set_peer(&self, peer: SocketAddr) -> bool {
+        self.0.peer.set(peer).is_ok()
+    }
+
+    /// How the connection ended, once it has.
+    pub(crate) fn ended(&self) -> Option<&Closed> {
+        self.0.closed.get()
     }
 
     pub(crate) fn count(&self, traffic: &Traffic) {
@@ -350,13 +375,18 @@ impl Inner {
 
     /// The session must know even while the transport takes nothing, since a timeout begins; and whoever waits
     /// for room waits in vain.
-    fn closing_began(&self, state: &mut State) {
+    fn closing_began(&self, state: &State) {
         self.closing.store(true, Release);
+        self.rouse(state);
+        self.changed.notify_waiters();
+    }
+
+    /// Wakes the session, even if it waits for the transport.
+    fn rouse(&self, state: &State) {
         self.parked.store(false, Relaxed);
         if let Some(waker) = &state.waker {
             waker.wake_by_ref();
         }
-        self.changed.notify_waiters();
     }
 }
 

@@ -1,6 +1,6 @@
 //! [`RequestInfo`]: what a connection keeps of the request that opened it.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, fmt};
 
 use http::{HeaderName, HeaderValue, Method, request::Parts};
 
@@ -9,7 +9,6 @@ use http::{HeaderName, HeaderValue, Method, request::Parts};
 ///
 /// All of it is copied out. A `Uri` or a `HeaderValue` of the request itself would pin the HTTP server's whole
 /// read buffer for as long as the connection lives.
-#[derive(Debug)]
 pub struct RequestInfo {
     method: Method,
     path: Box<str>,
@@ -62,6 +61,16 @@ impl RequestInfo {
     /// Every kept header, in the order the handler names them.
     pub fn headers(&self) -> impl Iterator<Item = (&HeaderName, &HeaderValue)> {
         self.headers.iter().map(|(name, value)| (name, value))
+    }
+}
+
+/// Without the query and the headers' values, which may hold credentials.
+impl fmt::Debug for RequestInfo {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RequestInfo")
+            .field("method", &self.method)
+            .field("path", &self.path)
+            .finish_non_exhaustive()
     }
 }
 

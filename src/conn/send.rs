@@ -16,7 +16,8 @@ pub enum SendError {
     /// One side has sent a close frame, and no data frame may follow it (§5.5.1), or the transport is gone.
     #[error("the connection is closing")]
     Closing(Message),
-    /// The outbox is full, and for `send` it stayed full for the whole write timeout.
+    /// The outbox is full, and for `send` it stayed full for the whole write timeout. With
+    /// [`SlowReader::Disconnect`](crate::SlowReader::Disconnect), the default, the connection closes now.
     #[error("the outbox is full")]
     Full(Message),
     /// The message is larger than the whole outbox.

@@ -1,9 +1,9 @@
 //! [`Disconnect`]: how a callback ends its connection.
 
-use std::{any::Any, error::Error, fmt, sync::Arc};
+use std::{any::Any, error::Error, fmt, io, sync::Arc};
 
 use crate::{
-    conn::Cause,
+    conn::{Cause, Conn, SendError},
     protocol::{
         close::{CloseCode, CloseFrame},
         message::NotText,
@@ -15,6 +15,9 @@ use crate::{
 ///
 /// Any error becomes one by `?`: the peer gets 1011, internal error, without the error's text, which goes to the
 /// log, to `on_error` and to `on_close`. [`NotText`] becomes 1003. [`Disconnect::new`] chooses code and reason.
+///
+/// A connection that is closing already stays as it is; that nothing could be sent to it any more
+/// ([`SendError::Closing`]) is then no failure of the callback.
 ///
 /// ```
 /// use gustnado::Disconnect;
@@ -58,9 +61,30 @@ impl Disconnect {
         Self { frame: CloseFrame::sendable(CloseCode::INTERNAL_ERROR, Text::default()), cause: Some(cause) }
     }
 
+    /// The close frame, and what went wrong, for the connection whose callback this comes from.
+    pub(crate) fn into_end_of(self, conn: &Conn) -> (CloseFrame, Option<Arc<Cause>>) {
+        // A peer that leaves is no failure of a callback that was about to send to it. Another connection's end is:
+        // this one closes for it.
+        let expected = conn.is_closing() && self.cause.as_ref().is_some_and(is_closing);
+        let (frame, cause) = self.into_parts();
+        (frame, cause.filter(|_| !expected))
+    }
+
     pub(crate) fn into_parts(self) -> (CloseFrame, Option<Arc<Cause>>) {
         (self.frame, self.cause.map(Arc::new))
     }
+}
+
+/// Whether a callback failed only because it sent to a connection that was closing.
+fn is_closing(cause: &Cause) -> bool {
+    let Cause::Callback(error) = cause else { return false };
+    let error = error.as_ref() as &(dyn Error + 'static);
+    let sent = match error.downcast_ref::<io::Error>() {
+        // As `MessageIo` has it.
+        Some(error) => error.get_ref().and_then(|inner| inner.downcast_ref()),
+        None => error.downcast_ref(),
+    };
+    matches!(sent, Some(SendError::Closing(_)))
 }
 
 impl<E: Error + Send + Sync + 'static> From<E> for Disconnect {

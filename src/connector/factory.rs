@@ -9,7 +9,29 @@ use super::{Connector, Handshake, Reject};
 /// Most handlers are built from a closure: [`Handler::new`](crate::Handler::new) takes
 /// `|| C` and `|| Result<C, Reject>`, [`Handler::with`](crate::Handler::with) one that sees the request. A type that
 /// implements this trait may also wait for something, such as a pool; give it to
-/// [`Handler::from_factory`](crate::Handler::from_factory).
+/// [`Handler::from_factory`](crate::Handler::from_factory). What it does counts towards the
+/// [handshake timeout](crate::Handler::handshake_timeout), and a panic refuses with 500.
+///
+/// ```
+/// use gustnado::{async_trait, Connector, Factory, Handler, Handshake, Reject};
+/// # struct Chat(String); impl Connector for Chat {}
+/// # struct Pool;
+/// # impl Pool { async fn user(&self, _: &str) -> std::io::Result<String> { Ok(String::new()) } }
+///
+/// struct Chats {
+///     pool: Pool,
+/// }
+///
+/// #[async_trait]
+/// impl Factory for Chats {
+///     async fn create(&self, handshake: &Handshake) -> Result<Box<dyn Connector>, Reject> {
+///         let token = handshake.query("token").unwrap_or_default();
+///         Ok(Box::new(Chat(self.pool.user(&token).await?))) // an error refuses with 500
+///     }
+/// }
+///
+/// let handler = Handler::from_factory(Chats { pool: Pool });
+/// ```
 #[async_trait]
 pub trait Factory: Send + Sync + 'static {
     /// Makes the connector for this request, or refuses it.

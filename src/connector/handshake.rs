@@ -19,6 +19,9 @@ pub struct PeerAddr(pub SocketAddr);
 
 /// A request that asks to open a connection, as [`Connector::on_connect`](crate::Connector::on_connect) sees it:
 /// well-formed, its origin allowed.
+///
+/// Its setters are for this connection only. Nothing has been answered yet, and nothing will be sent but the answer
+/// until `on_connect` returns.
 pub struct Handshake {
     parts: Parts,
     offered: Vec<Box<str>>,
@@ -138,7 +141,8 @@ impl Handshake {
         self.selected.as_deref()
     }
 
-    /// Adds a header to the response that opens the connection.
+    /// Adds a header to the response that opens the connection; a second one of the same name stands beside the
+    /// first. A refusal does not have it: see [`Reject::header`](crate::Reject::header).
     ///
     /// # Errors
     ///

@@ -109,19 +109,21 @@ pub trait Connector: Send + 'static {
         Ok(())
     }
 
-    /// The peer answered the last ping; `round_trip` is how long that took.
+    /// The peer answered the last ping, of the keepalive or of [`Conn::ping`]; `round_trip` is how long that took.
     async fn on_pong(&mut self, conn: &Conn, round_trip: Duration) -> Result<(), Disconnect> {
         let _ = (conn, round_trip);
         Ok(())
     }
 
-    /// Something went wrong; `on_close` follows.
+    /// Something went wrong; `on_close` follows, and its [`Closed::cause`] is the same. The connection is over
+    /// already: nothing can be sent.
     async fn on_error(&mut self, conn: &Conn, cause: &Cause) {
         let _ = (conn, cause);
     }
 
     /// The connection is over. Called exactly once if `on_connect` returned `Ok`, whatever happened since; if
-    /// the answer to the handshake got lost ([`Phase::Opening`](crate::Phase)), without an `on_open` before.
+    /// the answer to the handshake got lost ([`Phase::Opening`](crate::Phase)), without an `on_open` before. Only a
+    /// runtime that shuts down and drops its tasks skips it; what must happen even then belongs into `Drop`.
     async fn on_close(&mut self, conn: &Conn, closed: &Closed) {
         let _ = (conn, closed);
     }

@@ -90,7 +90,7 @@ where
                 Ok(Err(disconnect)) => disconnect,
                 Err(Panicked) => Disconnect::failed(Cause::Panic),
             };
-            let (frame, cause) = end.into_parts();
+            let (frame, cause) = end.into_end_of(&conn);
             conn.begin_close(Some(frame), cause);
         });
         self.running = Some(Running { messages: Some(sender), task });
@@ -129,7 +129,16 @@ pub enum MessageMode {
     Binary,
 }
 
-/// A connection as a stream of bytes.
+/// A connection as a stream of bytes, made by [`Conn::io`].
+///
+/// ```
+/// # use gustnado::{Handler, MessageMode};
+/// let echo = Handler::stream(|conn, incoming| async move {
+///     let (mut reader, mut writer) = tokio::io::split(conn.io(incoming, MessageMode::Binary));
+///     tokio::io::copy(&mut reader, &mut writer).await?;
+///     Ok(())
+/// });
+/// ```
 ///
 /// Reading gives the payloads one after the other, whatever their kind; what a short buffer has no room for comes
 /// with the next read. Each write is one message. Shutting it down closes with 1000.
@@ -152,7 +161,7 @@ pub struct MessageIo {
 type Sending = Pin<Box<dyn Future<Output = Result<(), SendError>> + Send>>;
 
 impl Conn {
-    /// The connection as a byte stream, in stream mode.
+    /// The connection as a byte stream, for [`Handler::stream`](crate::Handler::stream). `incoming` has to be its own.
     pub fn io(&self, incoming: Incoming, mode: MessageMode) -> MessageIo {
         let (unread, unfinished, sending) = (Bytes::new(), Vec::new(), None);
         MessageIo { conn: self.clone(), incoming, mode, unread, unfinished, sending }

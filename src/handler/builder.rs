@@ -13,8 +13,8 @@ use crate::{
 
 use super::{Handler, open::Shared};
 
-/// Knobs. Those of a connection apply to connections that are accepted from here on; [`Conn`](crate::Conn) has
-/// the same ones for one connection.
+/// Knobs. They apply to this handler and to clones made from it afterwards. [`Conn`](crate::Conn) has those of a
+/// connection, but for `read_ahead`, as `set_` methods.
 impl<F> Handler<F> {
     /// The largest message that is taken, in bytes over all its fragments: 64 KiB by default. A larger one closes
     /// with 1009. A connection may hold as much while a message arrives.
@@ -82,14 +82,15 @@ impl<F> Handler<F> {
     }
 
     /// How long the factory and `on_connect` may take together before the request is refused with 503, and after
-    /// that how long the answer may take to be written: 30 s by default.
+    /// that how long the answer may take to be written: 30 s by default. With zero nothing opens.
     #[must_use]
     pub fn handshake_timeout(self, timeout: Duration) -> Self {
         self.turn(|shared| shared.handshake_timeout = timeout)
     }
 
     /// Lets pages of these origins in, beside those of the request's own host. One looks like
-    /// `https://example.com` or `http://localhost:3000`; scheme, host and port must all be the same.
+    /// `https://example.com` or `http://localhost:3000`; scheme, host and port must all be the same. The last call of
+    /// `allow_origins`, `check_origin` and `allow_any_origin` counts. Others get 403.
     ///
     /// # Errors
     ///
@@ -102,7 +103,15 @@ impl<F> Handler<F> {
         Ok(self.turn(|shared| shared.origin = OriginPolicy::List(origins)))
     }
 
-    /// Asks `allows` about each request, with its `Origin` if it has one. What sends no origin is no browser.
+    /// Asks `allows` about each request, with its `Origin` if it has one. What sends no origin is no browser. A
+    /// request with two origins, or with one that is not ASCII, is refused without asking.
+    ///
+    /// ```
+    /// # use gustnado::{Connector, Handler};
+    /// # struct Chat; impl Connector for Chat {}
+    /// let chat = Handler::new(|| Chat)
+    ///     .check_origin(|origin, _| origin.is_none_or(|origin| origin.ends_with(".example.com")));
+    /// ```
     #[must_use]
     pub fn check_origin(self, allows: impl Fn(Option<&str>, &Parts) -> bool + Send + Sync + 'static) -> Self {
         self.turn(|shared| shared.origin = OriginPolicy::Predicate(Arc::new(allows)))

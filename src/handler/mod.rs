@@ -78,13 +78,26 @@ pub struct Handler<F = NoFallback> {
 impl Handler {
     /// Opens connections with a connector of their own, which `factory` makes for each request.
     ///
-    /// It returns a [`Connector`](crate::Connector), a `Box<dyn Connector>` if it chooses between several, or a `Result` of either,
-    /// whose [`Reject`](crate::Reject) refuses the request.
+    /// It returns a [`Connector`](crate::Connector), a `Box<dyn Connector>` if it chooses between several, or a
+    /// `Result` of either, whose [`Reject`](crate::Reject) refuses the request.
     pub fn new<C: IntoConnector>(factory: impl Fn() -> C + Send + Sync + 'static) -> Self {
         Self::from_factory(FromFn(factory))
     }
 
     /// As [`new`](Self::new), for a factory that sees the request.
+    ///
+    /// ```
+    /// # use gustnado::{Connector, Handler, Handshake, Reject};
+    /// # struct Player; impl Connector for Player {}
+    /// # struct Spectator; impl Connector for Spectator {}
+    /// let game = Handler::with(|handshake: &Handshake| -> Result<Box<dyn Connector>, Reject> {
+    ///     match handshake.query("as").as_deref() {
+    ///         Some("player") => Ok(Box::new(Player)),
+    ///         Some("spectator") => Ok(Box::new(Spectator)),
+    ///         _ => Err(Reject::new(http::StatusCode::BAD_REQUEST, "as what?")),
+    ///     }
+    /// });
+    /// ```
     pub fn with<C: IntoConnector>(factory: impl Fn(&Handshake) -> C + Send + Sync + 'static) -> Self {
         Self::from_factory(FromRequest(factory))
     }
@@ -94,7 +107,7 @@ impl Handler {
         Self { shared: Arc::new(Shared::new(Arc::new(factory))), fallback: NoFallback }
     }
 
-    /// Calls a closure for each message of each connection: for quick work.
+    /// Calls a closure for each message of each connection, one after the other: for quick work.
     pub fn on_message<F, Fut>(on_message: F) -> Self
     where
         F: Fn(Conn, Message) -> Fut + Send + Sync + 'static,
@@ -107,7 +120,8 @@ impl Handler {
     /// Runs `run` for each connection, with what comes in as a stream, instead of callbacks.
     ///
     /// The connection closes when it returns: with 1000, or as its [`Disconnect`] says. When the connection ends
-    /// first, `incoming` ends, and nothing is aborted.
+    /// first, `incoming` ends, sends fail, and `run` goes on until it returns: the connection's `on_close` and its
+    /// place in [`Stats::open`] wait for it. Each connection costs one task more than with callbacks.
     ///
     /// ```
     /// # use gustnado::Handler;

@@ -1,6 +1,6 @@
 //! From a request to a session: the checks, the connector's say, the answer, the task.
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{error::Error, net::SocketAddr, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use http::{Extensions, HeaderName, Response, StatusCode, request::Parts};
@@ -9,7 +9,7 @@ use tracing::Instrument;
 
 use crate::{
     config::{ConnConfig, HANDSHAKE_TIMEOUT},
-    conn::{Cause, Conn, Opened, RequestInfo},
+    conn::{Cause, Conn, Escaped, Opened, RequestInfo},
     connector::{Connector, Disconnect, Factory, Handshake, KeepExtension, PeerAddr, Reject, from_handshake},
     hub::Hub,
     panics::CatchPanic,
@@ -149,9 +149,7 @@ impl Shared {
         }));
         match tokio::time::timeout(self.handshake_timeout, connect).await {
             Ok(Ok(connected)) => connected,
-            Ok(Err(_panicked)) => {
-                Err(Reject::new(StatusCode::INTERNAL_SERVER_ERROR, "Internal Server Error"))
-            }
+            Ok(Err(_panicked)) => Err(Reject::from(Cause::Panic)),
             Err(_elapsed) => Err(Reject::new(StatusCode::SERVICE_UNAVAILABLE, "the handshake took too long")),
         }
     }
@@ -170,8 +168,9 @@ impl Shared {
                 if let Io::Tcp(stream) = &io {
                     // What is worth waiting for has been gathered before it is written.
                     let _ = stream.set_nodelay(true);
-                    if let Ok(peer) = stream.peer_addr() {
-                        conn.set_peer(peer);
+                    if let Ok(peer) = stream.peer_addr()
+                        && conn.set_peer(peer)
+                    {
                         tracing::Span::current().record("peer", tracing::field::display(peer));
                     }
                 }
@@ -194,9 +193,13 @@ impl Shared {
 
     fn log(&self, reject: &Reject) {
         self.counters.refused();
+        let status = reject.status().as_u16();
         match reject.source() {
-            Some(error) => tracing::error!(status = reject.status().as_u16(), error, "refused"),
-            None => tracing::debug!(status = reject.status().as_u16(), "refused"),
+            Some(error) => {
+                let error = &Escaped::new(error) as &(dyn Error + 'static);
+                tracing::error!(status, error, "refused");
+            }
+            None => tracing::debug!(status, "refused"),
         }
     }
 }

@@ -6,7 +6,7 @@ mod keepalive;
 mod wire;
 mod writer;
 
-use std::{future::poll_fn, pin::Pin, sync::Arc, task::Poll};
+use std::{error::Error, future::poll_fn, pin::Pin, sync::Arc, task::Poll};
 
 use bytes::Bytes;
 
@@ -15,7 +15,7 @@ use self::{
     wire::{Next, Wire},
 };
 use crate::{
-    conn::{Cause, Closed, ClosedBy, Conn, Phase},
+    conn::{Cause, Closed, ClosedBy, Conn, Escaped, Phase},
     connector::{Connector, Disconnect},
     panics::{CatchPanic, Panicked, catch},
     protocol::{close::CloseCode, text::Text},
@@ -46,10 +46,12 @@ impl Session {
 
     /// Calls the callbacks in their order, until the connection is over and `on_close` has returned.
     pub(crate) async fn run(self) {
+        // First, so that it is dropped after the wire.
+        let unlogged = Unlogged(Some(self.conn.clone()));
         let Self { mut connector, conn, mut wire } = self;
         let mut late = None;
         if let Err(disconnect) = talk(&mut *connector, &conn, &mut wire).await {
-            let (frame, cause) = disconnect.into_parts();
+            let (frame, cause) = disconnect.into_end_of(&conn);
             late.clone_from(&cause);
             conn.begin_close(Some(frame), cause);
             // No callback is called any more but the last ones.
@@ -59,6 +61,7 @@ impl Session {
         let mut closed = conn.closed().await;
         // The callback may have failed after the connection was over.
         closed.cause = closed.cause.or(late);
+        unlogged.log(&closed);
         farewell(&mut *connector, &conn, &closed).await;
     }
 }
@@ -89,6 +92,7 @@ pub(crate) async fn never_opened(mut connector: Box<dyn Connector>, conn: &Conn,
     };
     conn.shut(&mut conn.state());
     conn.finish(closed.clone());
+    log(&closed);
     farewell(&mut *connector, conn, &closed).await;
 }
 
@@ -114,7 +118,6 @@ async fn alongside<'a>(
 
 /// The last callbacks, `on_error` if there is a cause, and `on_close`. A panic in the one does not cost the other.
 async fn farewell(connector: &mut dyn Connector, conn: &Conn, closed: &Closed) {
-    log(closed);
     if let Some(cause) = closed.cause()
         && let Ok(callback) = catch(|| connector.on_error(conn, cause))
     {
@@ -125,9 +128,28 @@ async fn farewell(connector: &mut dyn Connector, conn: &Conn, closed: &Closed) {
     }
 }
 
-/// One event per close. What the peer chose, the reason, is escaped by its `Debug`.
+/// Logs how a connection ended, at the latest when the runtime drops the connection's task.
+struct Unlogged(Option<Conn>);
+
+impl Unlogged {
+    fn log(mut self, closed: &Closed) {
+        self.0 = None;
+        log(closed);
+    }
+}
+
+impl Drop for Unlogged {
+    fn drop(&mut self) {
+        if let Some(closed) = self.0.as_ref().and_then(Conn::ended) {
+            log(closed);
+        }
+    }
+}
+
+/// One event per close. What the peer chose is escaped: the reason by its `Debug`, and errors that may quote it.
 fn log(closed: &Closed) {
     let traffic = closed.traffic();
+    let cause = closed.cause().map(|cause| Escaped::new(cause));
     macro_rules! event {
         ($level:ident) => {
             tracing::$level!(
@@ -136,12 +158,15 @@ fn log(closed: &Closed) {
                 code = closed.code().as_u16(),
                 reason = ?closed.reason(),
                 was_clean = closed.was_clean(),
-                cause = closed.cause().map(|cause| cause as &(dyn std::error::Error + 'static)),
+                cause = cause.as_ref().map(|cause| cause as &(dyn Error + 'static)),
                 messages_received = traffic.messages_received,
                 messages_sent = traffic.messages_sent,
                 bytes_received = traffic.bytes_received,
                 bytes_sent = traffic.bytes_sent,
+                dropped_newest = traffic.dropped_newest,
+                dropped_oldest = traffic.dropped_oldest,
                 unsent = traffic.unsent,
+                ignored = traffic.ignored,
                 "closed"
             )
         };

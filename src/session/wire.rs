@@ -22,7 +22,6 @@ use crate::{
     protocol::{
         close::{CloseCode, CloseFrame},
         error::ProtocolError,
-        frame::OpCode,
         message::Message,
         receiver::{Event, Receiver},
     },
@@ -281,7 +280,7 @@ impl Wire {
             return self.over(Some(Cause::Shutdown));
         }
         if std::mem::take(&mut state.ping_requested) {
-            self.writer.control_frame(OpCode::Ping, &self.keepalive.ping(Instant::now()));
+            self.writer.ping(&self.keepalive.ping(Instant::now()));
         }
         let before = self.traffic.bytes_sent;
         let written = self.writer.poll_write(cx, io, &mut state.outbox, &mut self.traffic);
@@ -416,7 +415,7 @@ impl Wire {
             Due::Ping => {
                 let payload = self.keepalive.ping(now);
                 if self.end.first.is_none() {
-                    self.writer.control_frame(OpCode::Ping, &payload);
+                    self.writer.ping(&payload);
                 }
                 true
             }

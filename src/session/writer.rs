@@ -18,8 +18,8 @@ use crate::{
     stats::Traffic,
 };
 
-/// Control frames beyond this many bytes are not queued: a peer that asks and does not read gets the answer to
-/// its latest ping, which is all that §5.5.3 asks for.
+/// Pings and pongs beyond this many bytes are not queued: a peer that asks and does not read gets the answer to
+/// its latest ping, which is all that §5.5.3 asks for, and one more ping of ours would tell it nothing.
 const CONTROL_MAX: usize = 4096;
 
 /// The writing side of a session.
@@ -40,6 +40,12 @@ impl Writer {
         self.rest.len() == 0 && self.control.is_empty() && self.latest_ping.is_none() && !self.unflushed
     }
 
+    pub(crate) fn ping(&mut self, payload: &[u8]) {
+        if self.control.len() < CONTROL_MAX {
+            self.control_frame(OpCode::Ping, payload);
+        }
+    }
+
     pub(crate) fn pong(&mut self, payload: Bytes) {
         if self.control.len() < CONTROL_MAX {
             self.control_frame(OpCode::Pong, &payload);
@@ -49,7 +55,7 @@ impl Writer {
     }
 
     /// Queues a control frame, ahead of every message that is not being written yet.
-    pub(crate) fn control_frame(&mut self, opcode: OpCode, payload: &[u8]) {
+    fn control_frame(&mut self, opcode: OpCode, payload: &[u8]) {
         let mut header = [0; MAX_HEADER];
         let len = payload.len() as u64;
         let size = Header { fin: true, opcode, mask: None, len }.write(&mut header);

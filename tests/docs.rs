@@ -1,0 +1,181 @@
+//! The documents say what the tree is: the defaults in the README and in the docs of `Handler`, the layers in
+//! `docs/architecture.md`, the examples in the README.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+fn read(path: impl AsRef<Path>) -> String {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(path);
+    fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+/// The rows of the table under `heading`, without its first two lines: cells as plain text.
+fn table(text: &str, heading: &str) -> Vec<Vec<String>> {
+    let after = text.split_once(heading).unwrap_or_else(|| panic!("{heading:?} is missing")).1;
+    let lines = after.lines().skip_while(|line| !line.starts_with('|'));
+    lines.take_while(|line| line.starts_with('|')).skip(2).map(cells).collect()
+}
+
+fn cells(line: &str) -> Vec<String> {
+    line.trim_matches('|').split('|').map(|cell| plain(cell.trim())).collect()
+}
+
+/// `[`name`](target)` is `name`.
+fn plain(mut cell: &str) -> String {
+    let mut text = String::new();
+    while let Some((before, link)) = cell.split_once('[') {
+        let (name, after) = link.split_once(']').expect("a link's text ends");
+        text.push_str(before);
+        text.push_str(name);
+        cell = after.split_once(')').expect("a link's target ends").1;
+    }
+    text.push_str(cell);
+    text.replace('`', "")
+}
+
+#[test]
+fn the_readme_has_the_defaults_that_the_docs_of_handler_have() {
+    let handler = read("src/handler/mod.rs").replace("/// ", "");
+    let expected = table(&handler, "The defaults:");
+    assert!(expected.len() > 10, "{expected:?}");
+    let readme: Vec<Vec<_>> =
+        table(&read("README.md"), "## Defaults").into_iter().map(|row| row[..2].to_vec()).collect();
+    assert_eq!(readme, expected);
+}
+
+#[test]
+fn the_readme_names_every_example() {
+    let mut examples: Vec<_> = fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("examples"))
+        .expect("examples")
+        .map(|entry| {
+            let name = entry.expect("an entry").file_name().into_string().expect("a name");
+            name.trim_end_matches(".rs").to_owned()
+        })
+        .collect();
+    let mut named: Vec<_> =
+        table(&read("README.md"), "## Examples").into_iter().map(|row| row[0].clone()).collect();
+    examples.sort();
+    named.sort();
+    assert_eq!(named, examples);
+}
+
+/// The layers in their order, as `docs/architecture.md` lists them: each with its files.
+fn layers() -> Vec<(String, Vec<String>)> {
+    let text = read("docs/architecture.md");
+    let (_, list) = text.split_once("```text\nsrc/\n").expect("the list of layers");
+    let (list, _) = list.split_once("```").expect("the end of the list");
+    let mut layers: Vec<(String, Vec<String>)> = Vec::new();
+    for line in list.lines().filter(|line| !line.trim().is_empty()) {
+        let name = line.split_whitespace().next().expect("a name").to_owned();
+        match line.len() - line.trim_start().len() {
+            2 => layers.push((name, Vec::new())),
+            4 => layers.last_mut().expect("a layer before its files").1.push(name),
+            _ => {}
+        }
+    }
+    layers
+}
+
+/// Every file below a folder of `src`, by its path within `src`.
+fn files(folder: &str) -> Vec<PathBuf> {
+    let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut files = Vec::new();
+    let mut folders = vec![src.join(folder)];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).expect("a folder") {
+            let path = entry.expect("an entry").path();
+            if path.is_dir() {
+                folders.push(path);
+            } else {
+                files.push(path.strip_prefix(&src).expect("below src").to_owned());
+            }
+        }
+    }
+    files.sort();
+    files
+}
+
+/// Files that are only compiled for tests.
+fn is_test(file: &Path) -> bool {
+    let name = file.to_string_lossy();
+    name.ends_with("_tests.rs") || name.starts_with("protocol/peer") || name.starts_with("protocol/oracle")
+}
+
+#[test]
+fn the_architecture_names_every_file() {
+    let mut named: Vec<PathBuf> = vec!["lib.rs".into()];
+    for (layer, files) in layers() {
+        match layer.strip_suffix('/') {
+            None => named.push(layer.into()),
+            Some(folder) => named.extend(files.iter().map(|file| Path::new(folder).join(file))),
+        }
+    }
+    let mut files = files("");
+    files.retain(|file| !is_test(file));
+    named.sort();
+    assert_eq!(named, files);
+}
+
+#[test]
+fn each_layer_names_only_those_above_it() {
+    let layers: Vec<String> = layers()
+        .into_iter()
+        .map(|(layer, _)| layer.trim_end_matches('/').trim_end_matches(".rs").to_owned())
+        .collect();
+    for file in files("") {
+        let first = file.iter().next().and_then(|part| part.to_str()).expect("a path");
+        let layer = first.trim_end_matches(".rs");
+        let Some(place) = layers.iter().position(|name| name == layer) else {
+            assert_eq!(layer, "lib", "a layer that docs/architecture.md does not list");
+            continue;
+        };
+        for name in crate_paths(&read(Path::new("src").join(&file))) {
+            let allowed = layers[..=place].contains(&name);
+            assert!(allowed, "{} names {name}, which is not above {layer}", file.display());
+        }
+    }
+}
+
+/// The modules of the crate that a file names, comments left out.
+fn crate_paths(source: &str) -> Vec<String> {
+    let code: Vec<_> = source.lines().map(|line| line.split("//").next().unwrap_or_default()).collect();
+    let code = code.join("\n");
+    let mut names = Vec::new();
+    for after in code.split("crate::").skip(1) {
+        match after.strip_prefix('{') {
+            None => names.push(word(after)),
+            // The first word of each entry of a `use crate::{..}`, at whatever depth its own braces are.
+            Some(list) => {
+                let mut depth = 0;
+                let mut expected = true;
+                for (at, char) in list.char_indices() {
+                    match char {
+                        '{' => depth += 1,
+                        '}' if depth == 0 => break,
+                        '}' => depth -= 1,
+                        ',' if depth == 0 => expected = true,
+                        _ if expected && char.is_alphabetic() => {
+                            names.push(word(&list[at..]));
+                            expected = false;
+                        }
+                        _ => {}
+                    }
+                }
+            }
+        }
+    }
+    names
+}
+
+fn word(text: &str) -> String {
+    text.chars().take_while(|char| char.is_alphanumeric() || *char == '_').collect()
+}
+
+#[test]
+fn the_modules_that_a_use_names_are_found() {
+    let source = "use crate::{\n    conn::{Cause, Conn},\n    protocol::{close::CloseCode, text::Text},\n};\n\
+                  // crate::handler\nlet x = crate::config::timer(1);\npub(crate) fn f() {}\n";
+    assert_eq!(crate_paths(source), ["conn", "protocol", "config"]);
+}
