@@ -449,8 +449,8 @@ impl Wire {
         self.timer = None;
         self.rest();
 
-        let transport = matches!(cause, Some(Cause::Eof | Cause::Transport(_)));
         let broken = self.end.broken.take();
+        let transport = broken.is_some() || matches!(cause, Some(Cause::Eof | Cause::Transport(_)));
         let was_clean = self.end.received && broken.is_none() && cause.is_none();
         let phase = if self.end.first.is_some() { Phase::Closing } else { Phase::Open };
         // What went wrong first is what the others follow from.
