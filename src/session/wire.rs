@@ -12,6 +12,7 @@ use std::{
 use bytes::{BufMut, Bytes};
 use tokio::{
     io::AsyncWrite,
+    task::unconstrained,
     time::{Instant, Sleep, sleep_until},
 };
 use tokio_util::io::poll_read_buf;
@@ -385,9 +386,9 @@ impl Wire {
             Some(timer) if !fired && timer.deadline() <= deadline => false,
             Some(timer) => {
                 timer.as_mut().reset(deadline);
-                timer.as_mut().poll(cx).is_ready()
+                poll_at_once(timer, cx)
             }
-            None => self.timer.insert(Box::pin(sleep_until(deadline))).as_mut().poll(cx).is_ready(),
+            None => poll_at_once(self.timer.insert(Box::pin(sleep_until(deadline))), cx),
         }
     }
 
@@ -464,6 +465,11 @@ impl Wire {
         let traffic = self.conn.traffic();
         self.conn.finish(Closed { by, phase, code, reason, was_clean, cause, traffic });
     }
+}
+
+/// Polls a timer even where the task's budget is used up: it is not polled again, and would never be set.
+fn poll_at_once(timer: &mut Pin<Box<Sleep>>, cx: &mut Context<'_>) -> bool {
+    Pin::new(&mut unconstrained(timer)).poll(cx).is_ready()
 }
 
 impl Drop for Wire {
