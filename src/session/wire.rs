@@ -271,7 +271,7 @@ impl Wire {
             self.end.begin(ClosedBy::Local, Some(frame), self.config.close_timeout);
             self.traffic.ignored += self.ahead.clear();
         }
-        if std::mem::take(&mut state.ping_requested) {
+        if self.writer.has_room() && std::mem::take(&mut state.ping_requested) {
             self.writer.control_frame(OpCode::Ping, &self.keepalive.ping(Instant::now()));
         }
         let before = self.traffic.bytes_sent;
@@ -406,7 +406,7 @@ impl Wire {
             Due::Nothing => false,
             Due::Ping => {
                 let payload = self.keepalive.ping(now);
-                if self.end.first.is_none() {
+                if self.end.first.is_none() && self.writer.has_room() {
                     self.writer.control_frame(OpCode::Ping, &payload);
                 }
                 true
