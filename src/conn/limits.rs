@@ -64,7 +64,7 @@ impl Conn {
         change(Arc::make_mut(&mut state.config));
         self.0.reconfigured.store(true, Release);
         // A timer may have come nearer, and a larger outbox has room for those who wait.
-        self.0.wake(&mut state);
+        self.0.wake_always(&mut state);
         self.drained(&state);
     }
 }

@@ -302,14 +302,18 @@ impl Inner {
         }
     }
 
-    /// The session must know even while the transport takes nothing, since a timeout begins; and whoever waits
-    /// for room waits in vain.
-    fn closing_began(&self, state: &mut State) {
-        self.closing.store(true, Release);
+    /// Wakes the session even while the transport takes nothing: what it has to know is about time.
+    fn wake_always(&self, state: &mut State) {
         self.parked.store(false, Relaxed);
         if let Some(waker) = &state.waker {
             waker.wake_by_ref();
         }
+    }
+
+    /// A timeout begins; and whoever waits for room waits in vain.
+    fn closing_began(&self, state: &mut State) {
+        self.closing.store(true, Release);
+        self.wake_always(state);
         self.changed.notify_waiters();
     }
 }
