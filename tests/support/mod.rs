@@ -1,5 +1,5 @@
 //! The vocabulary of the tests: a handler served by hyper in memory, and a client that speaks in frames.
-#![allow(dead_code, reason = "each test file uses a part")]
+#![allow(dead_code, unreachable_pub, reason = "each test file uses a part")]
 
 use std::convert::Infallible;
 
