@@ -1,4 +1,5 @@
-//! Closing under difficulties: a callback that is busy, a transport that is stuck, a close from another thread.
+//! Closing under difficulties: a callback that is busy, a transport that is stuck, a close from another thread; and
+//! what wakes a session.
 
 mod support;
 
@@ -196,4 +197,19 @@ async fn a_close_from_another_thread_is_the_first_whenever_it_comes() {
         assert_eq!((closed.by(), closed.code().as_u16()), (ClosedBy::Local, 4001), "round {round}");
         closer.join().expect("no panic");
     }
+}
+
+/// The session may be about to sleep when the message comes.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_message_from_another_thread_wakes_the_session_whenever_it_comes() {
+    let mut test = waits(When::Never);
+    let mut client = connect(&test.handler).await;
+    let conn = test.conns.recv().await.expect("on_open");
+    for round in 0..20_000_u32 {
+        let text = round.to_string();
+        conn.send(&*text).await.expect("room");
+        let next = timeout(Duration::from_secs(20), client.next()).await.expect("the session slept on");
+        assert_eq!(next, Frame::Text(text));
+    }
+    client.bye().await;
 }

@@ -28,6 +28,8 @@ pub struct Sight {
     pub garbage: bool,
     /// The numbers of the messages that came.
     pub numbers: Vec<u64>,
+    /// Messages of other tasks.
+    pub elsewhere: u64,
     /// The close frame that came.
     pub close: Option<Option<u16>>,
     /// The transport was read to its end.
@@ -178,6 +180,10 @@ async fn read(
         match first {
             0x81 => {
                 let text = String::from_utf8(payload).unwrap_or_default();
+                if text == "elsewhere:" {
+                    sight.elsewhere += 1;
+                    continue;
+                }
                 match text.split_once(':').and_then(|(number, _)| number.parse().ok()) {
                     Some(number) => sight.numbers.push(number),
                     None => sight.wrong.push(format!("not a message of the connector: {text}")),

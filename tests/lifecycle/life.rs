@@ -26,6 +26,7 @@ pub struct Life {
     pub closed: OnceLock<Closed>,
     /// Messages that a send took, and those that came back because the outbox was full.
     pub queued: AtomicU64,
+    pub queued_elsewhere: AtomicU64,
     pub full: AtomicU64,
     pub created: AtomicBool,
     pub dropped: AtomicBool,
@@ -61,6 +62,7 @@ impl Life {
             conn: OnceLock::new(),
             closed: OnceLock::new(),
             queued: AtomicU64::new(0),
+            queued_elsewhere: AtomicU64::new(0),
             full: AtomicU64::new(0),
             created: AtomicBool::new(false),
             dropped: AtomicBool::new(false),
@@ -239,14 +241,21 @@ async fn play(life: &Arc<Life>, conn: &Conn, acts: &[Act]) -> Result<(), Disconn
         match act {
             Act::Reply => {
                 let sent = conn.send(numbered(life, 20)).await;
-                note(life, conn, &sent);
+                note(life, &life.queued, conn, &sent);
+            }
+            Act::SendElsewhere => {
+                let (conn, held) = (conn.clone(), life.clone());
+                life.tasks.lock().push(tokio::spawn(async move {
+                    let sent = conn.send("elsewhere:").await;
+                    note(&held, &held.queued_elsewhere, &conn, &sent);
+                }));
             }
             Act::Ping => conn.ping(),
             Act::Work(time) => work(*time).await,
             Act::Flood => {
                 for _ in 0..30 {
                     let sent = conn.try_send(numbered(life, 250));
-                    note(life, conn, &sent);
+                    note(life, &life.queued, conn, &sent);
                 }
             }
             Act::CloseHere(code) => {
@@ -292,10 +301,10 @@ fn numbered(life: &Life, padding: usize) -> String {
     format!("{}:{}", life.queued.load(SeqCst), "x".repeat(padding))
 }
 
-fn note(life: &Life, conn: &Conn, sent: &Result<(), SendError>) {
+fn note(life: &Life, queued: &AtomicU64, conn: &Conn, sent: &Result<(), SendError>) {
     match sent {
         Ok(()) => {
-            life.queued.fetch_add(1, SeqCst);
+            queued.fetch_add(1, SeqCst);
         }
         Err(SendError::Full(_)) => {
             life.full.fetch_add(1, SeqCst);

@@ -89,7 +89,8 @@ fn answer(broken: &mut Vec<String>, life: &Life, sight: &Sight) {
 
 /// In order, without gaps or duplicates, in both directions; and counted.
 fn messages(broken: &mut Vec<String>, life: &Life, sight: &Sight, seen: &[Seen], closed: &Closed) {
-    let (queued, full) = (life.queued.load(SeqCst), life.full.load(SeqCst));
+    let queued = life.queued.load(SeqCst) + life.queued_elsewhere.load(SeqCst);
+    let full = life.full.load(SeqCst);
     let traffic = closed.traffic();
     let delivered: Vec<u64> =
         seen.iter().filter_map(|it| if let Seen::Message(n) = it { Some(*n) } else { None }).collect();
@@ -117,7 +118,8 @@ fn messages(broken: &mut Vec<String>, life: &Life, sight: &Sight, seen: &[Seen],
         rule!(broken, came.iter().copied().eq(0..came.len() as u64), "replies with gaps: {came:?}");
     }
     if sight.ended && closed.was_clean() {
-        rule!(broken, came.len() as u64 == traffic.messages_sent, "{} came, {traffic:?}", came.len());
+        let all = came.len() as u64 + sight.elsewhere;
+        rule!(broken, all == traffic.messages_sent, "{all} came, {traffic:?}");
     }
 }
 
@@ -145,7 +147,7 @@ fn ending(
         .filter_map(|act| if let Act::CloseElsewhere(code) = act { Some(*code) } else { None })
         .collect();
     if let Some(first) = first {
-        let raced = clock == Clock::Real && elsewhere.contains(&code);
+        let raced = clock == Clock::Real && (elsewhere.contains(&code) || cause == "slow reader");
         rule!(broken, closed.by() == ClosedBy::Local, "closed within, {closed:?}");
         rule!(broken, code == first || raced, "closed with {first}, {closed:?}");
     }
@@ -193,7 +195,11 @@ fn ending(
             cause == "panic" || !polite && earlier || cause == "slow reader",
             "a panic, {closed:?}"
         );
-        rule!(broken, first.is_none() || cause == "panic", "a panic first, {closed:?}");
+        rule!(
+            broken,
+            first.is_none() || cause == "panic" || clock == Clock::Real,
+            "a panic first, {closed:?}"
+        );
     } else {
         rule!(broken, !failure || seen.contains(&Seen::Fails), "{cause} for nothing");
     }

@@ -49,6 +49,8 @@ pub enum Fate {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Act {
     Reply,
+    /// Another task sends.
+    SendElsewhere,
     Ping,
     Work(Duration),
     /// More than the outbox takes, at once.
@@ -191,7 +193,8 @@ fn calm(rng: &mut SmallRng, clock: Clock) -> Vec<Act> {
     let mut acts = Vec::new();
     for _ in 0..rng.random_range(0..4) {
         acts.push(match rng.random_range(0..10) {
-            0..6 => Act::Reply,
+            0..5 => Act::Reply,
+            5 => Act::SendElsewhere,
             6 => Act::Ping,
             7 if rng.random_bool(0.2) => Act::Flood,
             _ => Act::Work(work(rng, clock)),
