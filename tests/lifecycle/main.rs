@@ -68,10 +68,10 @@ async fn live(clock: Clock) {
         handler = handler.handshake_timeout(HOUR).close_timeout(HOUR).write_timeout(HOUR).pong_timeout(None);
     }
     let mut crowd = JoinSet::new();
-    let mut outcomes = Vec::with_capacity(LIVES);
+    let mut outcomes: Vec<Outcome> = Vec::with_capacity(LIVES);
     for index in 0..LIVES {
         if crowd.len() == CROWD {
-            outcomes.extend(crowd.join_next().await);
+            outcomes.push(crowd.join_next().await.expect("a crowd").expect("a whole life"));
         }
         let mut rng = SmallRng::seed_from_u64(seed ^ (index as u64) << 32);
         let life = Life::new(Plan::draw(&mut rng, clock));
@@ -79,9 +79,8 @@ async fn live(clock: Clock) {
         crowd.spawn(one(handler.clone(), lives.clone(), life, index, clock, seed));
     }
     while let Some(outcome) = crowd.join_next().await {
-        outcomes.push(outcome);
+        outcomes.push(outcome.expect("a whole life"));
     }
-    let outcomes: Vec<Outcome> = outcomes.into_iter().map(|it| it.expect("a whole life")).collect();
     let count = |outcome| outcomes.iter().filter(|it| **it == outcome).count() as u64;
 
     eventually("every task is gone", || alive() == base).await;
