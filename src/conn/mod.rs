@@ -373,15 +373,14 @@ impl Inner {
         }
     }
 
-    /// The session must know even while the transport takes nothing, since a timeout begins; and whoever waits
-    /// for room waits in vain.
+    /// A timeout begins; and whoever waits for room waits in vain.
     fn closing_began(&self, state: &State) {
         self.closing.store(true, Release);
         self.rouse(state);
         self.changed.notify_waiters();
     }
 
-    /// Wakes the session, even if it waits for the transport.
+    /// Wakes the session even while the transport takes nothing: what it has to know is about time.
     fn rouse(&self, state: &State) {
         self.parked.store(false, Relaxed);
         if let Some(waker) = &state.waker {

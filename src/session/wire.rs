@@ -12,6 +12,7 @@ use std::{
 use bytes::{BufMut, Bytes};
 use tokio::{
     io::AsyncWrite,
+    task::unconstrained,
     time::{Instant, Sleep, sleep_until},
 };
 use tokio_util::io::poll_read_buf;
@@ -138,6 +139,8 @@ impl Wire {
 
     fn poll(&mut self, cx: &mut Context<'_>, busy: bool) -> Poll<Next> {
         loop {
+            // Before anything that was read ahead is delivered, or stops the reading.
+            self.notice_close();
             if !busy && let Some(next) = self.ahead.pop() {
                 return Poll::Ready(next);
             }
@@ -224,13 +227,9 @@ impl Wire {
                 self.end.first.is_none().then_some(Next::Pong(round_trip))
             }
             Event::Close(frame) => {
-                self.notice_close();
-                if self.end.first.is_none() {
-                    // §5.5.1: answered with the code it had. 1005 says that there was none and may not travel,
-                    // so a close without a code is answered without one.
-                    self.conn.begin_close(frame.clone(), None);
-                    self.begin_end(ClosedBy::Peer, frame);
-                }
+                // §5.5.1: answered with the code it had. 1005 says that there was none and may not travel, so a
+                // close without a code is answered without one.
+                self.close(ClosedBy::Peer, frame, None);
                 self.end.received = true;
                 None
             }
@@ -242,44 +241,45 @@ impl Wire {
         if self.end.first.is_none() && self.conn.is_closing() {
             let frame = self.conn.state().outbox.close_frame().cloned();
             if let Some(frame) = frame {
-                self.begin_end(ClosedBy::Local, Some(frame));
+                self.end.begin(ClosedBy::Local, Some(frame), self.config.close_timeout);
                 self.traffic.ignored += self.ahead.clear();
             }
         }
     }
 
-    fn begin_end(&mut self, by: ClosedBy, frame: Option<CloseFrame>) {
-        self.end.first = Some((by, frame));
-        self.give_up_in(self.config.close_timeout);
-    }
-
-    fn give_up_in(&mut self, timeout: Duration) {
-        let deadline = Instant::now().checked_add(timeout);
-        self.end.deadline = self.end.deadline.or(deadline);
+    /// Begins to end the connection from here, unless somebody was faster.
+    fn close(&mut self, by: ClosedBy, frame: Option<CloseFrame>, cause: Option<Arc<Cause>>) {
+        if !self.conn.begin_close(frame.clone(), cause) {
+            self.notice_close();
+        }
+        if self.end.first.is_none() {
+            self.end.begin(by, frame, self.config.close_timeout);
+        }
     }
 
     /// Fails the connection (§7.1.7).
     fn fail(&mut self, error: ProtocolError) {
-        self.notice_close();
         let frame = error.close_frame();
-        self.conn.begin_close(Some(frame.clone()), Some(Arc::new(Cause::Protocol(error))));
-        if self.end.first.is_none() {
-            self.begin_end(ClosedBy::Local, Some(frame));
-        }
+        self.close(ClosedBy::Local, Some(frame), Some(Arc::new(Cause::Protocol(error))));
         self.end.failed = true;
         self.input.clear();
     }
 
     fn write(&mut self, cx: &mut Context<'_>) {
-        // Before the frame is gone from the outbox.
-        self.notice_close();
         let Some(io) = self.io.as_mut().filter(|_| self.end.broken.is_none()) else { return };
         let mut state = self.conn.state();
         if state.cut {
             drop(state);
             return self.over(Some(Cause::Shutdown));
         }
-        if std::mem::take(&mut state.ping_requested) {
+        // Before the frame is gone from the outbox, and under the same lock: a close may come at any time.
+        if self.end.first.is_none()
+            && let Some(frame) = state.outbox.close_frame().cloned()
+        {
+            self.end.begin(ClosedBy::Local, Some(frame), self.config.close_timeout);
+            self.traffic.ignored += self.ahead.clear();
+        }
+        if self.writer.has_room() && std::mem::take(&mut state.ping_requested) {
             self.writer.ping(&self.keepalive.ping(Instant::now()));
         }
         let before = self.traffic.bytes_sent;
@@ -298,7 +298,7 @@ impl Wire {
                 drop(state);
                 // What the peer sent before may still be read, and may be a close.
                 self.end.broken = Some(error);
-                self.give_up_in(self.config.close_timeout);
+                self.end.give_up_in(self.config.close_timeout);
             }
         }
     }
@@ -394,9 +394,9 @@ impl Wire {
             Some(timer) if !fired && timer.deadline() <= deadline => false,
             Some(timer) => {
                 timer.as_mut().reset(deadline);
-                timer.as_mut().poll(cx).is_ready()
+                poll_at_once(timer, cx)
             }
-            None => self.timer.insert(Box::pin(sleep_until(deadline))).as_mut().poll(cx).is_ready(),
+            None => poll_at_once(self.timer.insert(Box::pin(sleep_until(deadline))), cx),
         }
     }
 
@@ -414,7 +414,7 @@ impl Wire {
             Due::Nothing => false,
             Due::Ping => {
                 let payload = self.keepalive.ping(now);
-                if self.end.first.is_none() {
+                if self.end.first.is_none() && self.writer.has_room() {
                     self.writer.ping(&payload);
                 }
                 true
@@ -458,8 +458,8 @@ impl Wire {
         self.timer = None;
         self.rest();
 
-        let transport = matches!(cause, Some(Cause::Eof | Cause::Transport(_)));
         let broken = self.end.broken.take();
+        let transport = broken.is_some() || matches!(cause, Some(Cause::Eof | Cause::Transport(_)));
         let was_clean = self.end.received && broken.is_none() && cause.is_none();
         let phase = if self.end.first.is_some() { Phase::Closing } else { Phase::Open };
         // What went wrong first is what the others follow from.
@@ -475,9 +475,26 @@ impl Wire {
     }
 }
 
+/// Polls a timer even where the task's budget is used up: it is not polled again, and would never be set.
+fn poll_at_once(timer: &mut Pin<Box<Sleep>>, cx: &mut Context<'_>) -> bool {
+    Pin::new(&mut unconstrained(timer)).poll(cx).is_ready()
+}
+
 impl Drop for Wire {
     fn drop(&mut self) {
         self.over(Some(Cause::Dropped));
+    }
+}
+
+impl End {
+    fn begin(&mut self, by: ClosedBy, frame: Option<CloseFrame>, timeout: Duration) {
+        self.first = Some((by, frame));
+        self.give_up_in(timeout);
+    }
+
+    fn give_up_in(&mut self, timeout: Duration) {
+        let deadline = Instant::now().checked_add(timeout);
+        self.deadline = self.deadline.or(deadline);
     }
 }
 

@@ -40,14 +40,17 @@ impl Writer {
         self.rest.len() == 0 && self.control.is_empty() && self.latest_ping.is_none() && !self.unflushed
     }
 
+    /// Whether a control frame may be queued that can also wait.
+    pub(crate) fn has_room(&self) -> bool {
+        self.control.len() < CONTROL_MAX
+    }
+
     pub(crate) fn ping(&mut self, payload: &[u8]) {
-        if self.control.len() < CONTROL_MAX {
-            self.control_frame(OpCode::Ping, payload);
-        }
+        self.control_frame(OpCode::Ping, payload);
     }
 
     pub(crate) fn pong(&mut self, payload: Bytes) {
-        if self.control.len() < CONTROL_MAX {
+        if self.has_room() {
             self.control_frame(OpCode::Pong, &payload);
         } else {
             self.latest_ping = Some(payload);
