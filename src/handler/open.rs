@@ -11,7 +11,7 @@ use crate::{
     config::{ConnConfig, HANDSHAKE_TIMEOUT},
     conn::{Cause, Conn, Escaped, Opened, RequestInfo},
     connector::{Connector, Disconnect, Factory, Handshake, KeepExtension, PeerAddr, Reject, from_handshake},
-    hub::Hub,
+    hub::{Hub, Registration},
     panics::CatchPanic,
     protocol::{
         close::CloseFrame,
@@ -129,14 +129,7 @@ impl Shared {
             return self.refuse(going_down(Duration::from_secs(1)));
         }
         let joining = if open.is_some() { accepted.rooms } else { Vec::new() };
-        let task = self.serve(connector, conn, upgrade, joining);
-        tokio::spawn(
-            async move {
-                task.await;
-                drop((registered, open));
-            }
-            .instrument(span),
-        );
+        tokio::spawn(self.serve(connector, conn, upgrade, joining, (registered, open)).instrument(span));
         answer.map(|()| Body::default())
     }
 
@@ -154,13 +147,14 @@ impl Shared {
         }
     }
 
-    /// The connection's task, from before the answer is written to after `on_close`.
+    /// Waits for the transport, and hands the connection over to its task.
     async fn serve(
         self: Arc<Self>,
         connector: Box<dyn Connector>,
         conn: Conn,
         upgrade: OnUpgrade,
         joining: Vec<String>,
+        place: (Option<Registration>, Option<OpenGuard>),
     ) {
         let cause = match tokio::time::timeout(self.handshake_timeout, upgrade).await {
             Ok(Ok(upgraded)) => {
@@ -178,7 +172,10 @@ impl Shared {
                     // It was allowed to during the handshake; only a close from elsewhere stands against it now.
                     let _ = self.hub.join(&conn, &room);
                 }
-                return Session::new(connector, conn, io, early, self.counters.clone()).run().await;
+                let session = Session::new(connector, conn, io, early, self.counters.clone(), place);
+                // A task of its own, which has no room for what only the handshake needed.
+                tokio::spawn(session.run().in_current_span());
+                return;
             }
             Ok(Err(error)) => Cause::NotUpgraded(error.into()),
             Err(_elapsed) => Cause::HandshakeTimeout,

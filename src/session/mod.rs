@@ -22,16 +22,19 @@ use crate::{
     stats::{HandlerCounters, Traffic},
 };
 
-/// A connection that is open.
-pub(crate) struct Session {
+/// A connection that is open. `Place` is what is held for it until the end.
+pub(crate) struct Session<Place> {
     connector: Box<dyn Connector>,
     conn: Conn,
     wire: Wire,
+    // After the wire, so that it is dropped after it.
+    unlogged: Unlogged,
+    _place: Place,
 }
 
 type Callback<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
-impl Session {
+impl<Place: Send> Session<Place> {
     /// Takes over a transport; `early` is what was read from it beyond the request.
     pub(crate) fn new(
         connector: Box<dyn Connector>,
@@ -39,30 +42,34 @@ impl Session {
         io: Io,
         early: Bytes,
         counters: Arc<HandlerCounters>,
+        place: Place,
     ) -> Self {
         let wire = Wire::new(conn.clone(), io, early, counters);
-        Self { connector, conn, wire }
+        let unlogged = Unlogged(Some(conn.clone()));
+        Self { connector, conn, wire, unlogged, _place: place }
     }
 
     /// Calls the callbacks in their order, until the connection is over and `on_close` has returned.
-    pub(crate) async fn run(self) {
-        // First, so that it is dropped after the wire.
-        let unlogged = Unlogged(Some(self.conn.clone()));
-        let Self { mut connector, conn, mut wire } = self;
-        let mut late = None;
-        if let Err(disconnect) = talk(&mut *connector, &conn, &mut wire).await {
-            let (frame, cause) = disconnect.into_end_of(&conn);
-            late.clone_from(&cause);
-            conn.begin_close(Some(frame), cause);
-            // No callback is called any more but the last ones.
-            while !matches!(poll_fn(|cx| wire.poll_next(cx)).await, Next::Over) {}
+    // No `async fn`, and nothing is moved out of `self`: either would keep room for a session twice, for as long as
+    // the connection lives.
+    #[allow(clippy::manual_async_fn)]
+    pub(crate) fn run(mut self) -> impl Future<Output = ()> + Send {
+        async move {
+            let Self { connector, conn, wire, unlogged, .. } = &mut self;
+            let mut late = None;
+            if let Err(disconnect) = talk(&mut **connector, conn, wire).await {
+                let (frame, cause) = disconnect.into_end_of(conn);
+                late.clone_from(&cause);
+                conn.begin_close(Some(frame), cause);
+                // No callback is called any more but the last ones.
+                while !matches!(poll_fn(|cx| wire.poll_next(cx)).await, Next::Over) {}
+            }
+            let mut closed = conn.closed().await;
+            // The callback may have failed after the connection was over.
+            closed.cause = closed.cause.or(late);
+            unlogged.log(&closed);
+            farewell(&mut **connector, conn, &closed).await;
         }
-        drop(wire);
-        let mut closed = conn.closed().await;
-        // The callback may have failed after the connection was over.
-        closed.cause = closed.cause.or(late);
-        unlogged.log(&closed);
-        farewell(&mut *connector, &conn, &closed).await;
     }
 }
 
@@ -132,7 +139,7 @@ async fn farewell(connector: &mut dyn Connector, conn: &Conn, closed: &Closed) {
 struct Unlogged(Option<Conn>);
 
 impl Unlogged {
-    fn log(mut self, closed: &Closed) {
+    fn log(&mut self, closed: &Closed) {
         self.0 = None;
         log(closed);
     }
