@@ -3,7 +3,7 @@
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
-use http::{Extensions, HeaderName, Response, StatusCode, request::Parts};
+use http::{Extensions, HeaderName, Response, StatusCode, Version, request::Parts};
 use hyper::upgrade::OnUpgrade;
 use tracing::Instrument;
 
@@ -67,6 +67,7 @@ impl Shared {
 
     /// Answers a request that asks for a WebSocket, and opens the connection if nothing speaks against it.
     pub(super) async fn open(self: Arc<Self>, mut parts: Parts) -> Response<Body> {
+        let version = parts.version;
         let upgrade = parts.extensions.remove::<OnUpgrade>();
         let checked = check(&parts).and_then(|opening| match self.origin.allows(&parts) {
             true => Ok(opening),
@@ -74,9 +75,9 @@ impl Shared {
         });
         let mut opening = match checked {
             Ok(opening) => opening,
-            Err(error) => return self.refuse(from_handshake(&error)),
+            Err(error) => return self.refuse(version, from_handshake(&error)),
         };
-        let Some(upgrade) = upgrade else { return self.refuse(Reject::from(NoUpgrade)) };
+        let Some(upgrade) = upgrade else { return self.refuse(version, Reject::from(NoUpgrade)) };
 
         let peer = (self.peer_from)(&parts.extensions);
         let mut handshake = Handshake::new(parts, &mut opening, peer, self.conn.clone());
@@ -88,7 +89,7 @@ impl Shared {
                 handshake.select_any_protocol();
                 (Box::new(Rejected(Some(reject.into_close_frame()))) as Box<dyn Connector>, None)
             }
-            Err(reject) => return self.refuse(reject),
+            Err(reject) => return self.refuse(version, reject),
         };
 
         let accepted = handshake.into_parts();
@@ -158,9 +159,9 @@ impl Shared {
         never_opened(connector, &conn, cause).await;
     }
 
-    fn refuse(&self, reject: Reject) -> Response<Body> {
+    fn refuse(&self, version: Version, reject: Reject) -> Response<Body> {
         self.log(&reject);
-        reject.into_response(self.debug).map(Body::full)
+        reject.into_response(version, self.debug).map(Body::full)
     }
 
     fn log(&self, reject: &Reject) {
