@@ -51,7 +51,7 @@ pub struct Stats {
     pub open: u64,
     /// Connections accepted so far, the open ones included.
     pub accepted: u64,
-    /// Requests that were refused, for whatever reason.
+    /// Requests for a WebSocket that were refused, for whatever reason. Those that asked for none are not counted.
     pub refused: u64,
     /// What went over all of them.
     pub traffic: Traffic,
