@@ -153,7 +153,8 @@ impl Wire {
                 // Much is queued already: written before more is made.
                 self.write(cx);
             }
-            let behind = busy && self.ahead.size >= self.config.read_ahead;
+            // Once a close has begun messages are thrown away, and what counts is the peer's answer to it.
+            let behind = busy && self.end.first.is_none() && self.ahead.size >= self.config.read_ahead;
             if !behind && let Some(event) = self.parse() {
                 match self.handle(event) {
                     Some(next) => return Poll::Ready(next),
@@ -163,6 +164,10 @@ impl Wire {
             // All that is at hand was handled, and the replies leave in one write.
             self.write(cx);
             self.shut_down(cx);
+            if behind && self.end.first.is_some() {
+                // The close was noticed only now.
+                continue;
+            }
             if !behind && self.read(cx) {
                 continue;
             }
