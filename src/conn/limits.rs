@@ -10,15 +10,16 @@ use crate::config::{ConnConfig, SlowReader, timer};
 
 use super::Conn;
 
-/// Limits of this connection alone. Each applies from here on, for the next frame whose header is read; their
-/// defaults are the handler's.
+/// Limits of this connection alone. Each applies from here on, to messages that were read and not yet handed over
+/// too; their defaults are the handler's.
 impl Conn {
     /// The largest message that is taken, in bytes over all its fragments; a larger one closes with 1009.
     pub fn set_max_message_size(&self, bytes: usize) {
         self.configure(|config| config.incoming.max_message_size = bytes);
     }
 
-    /// The most frames one message may have, empty ones counted; more close with 1009.
+    /// The most frames one message may have, empty ones counted; more close with 1009. A message that was read
+    /// already is not counted again.
     pub fn set_max_fragments(&self, frames: usize) {
         self.configure(|config| config.incoming.max_fragments = frames);
     }

@@ -203,11 +203,13 @@ impl Conn {
     /// [`Connector::on_pong`](crate::Connector::on_pong) with the round-trip time.
     ///
     /// Several calls before it is written make one ping. Keepalive pings go out by themselves: this is for
-    /// measuring.
+    /// measuring. Nothing goes out once a close has begun.
     pub fn ping(&self) {
         let mut state = self.0.state.lock();
-        state.ping_requested = true;
-        self.0.wake(&mut state);
+        if !state.outbox.is_closing() {
+            state.ping_requested = true;
+            self.0.wake(&mut state);
+        }
     }
 
     /// Begins the closing handshake, once what is queued has been sent.

@@ -4,7 +4,7 @@ use std::{error::Error, fmt, time::Duration};
 
 use bytes::Bytes;
 use http::{
-    HeaderMap, HeaderValue, Response, StatusCode,
+    HeaderMap, HeaderValue, Response, StatusCode, Version,
     header::{CONTENT_TYPE, HeaderName, RETRY_AFTER},
 };
 
@@ -39,6 +39,8 @@ struct Inner {
 
 impl Reject {
     /// Refuses with a status and a plain text body.
+    ///
+    /// A status that would say that the connection is open is sent as 500: 1xx, and 2xx on HTTP/2.
     pub fn new(status: StatusCode, body: impl Into<Text>) -> Self {
         let headers =
             HeaderMap::from_iter([(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"))]);
@@ -85,17 +87,19 @@ impl Reject {
         self.0.source.as_deref()
     }
 
-    /// The response; with `debug`, the text of the error that caused it is its body.
-    pub(crate) fn into_response(self, debug: bool) -> Response<Bytes> {
+    /// The response to a request of this HTTP version; with `debug`, the text of the error that caused it is its
+    /// body.
+    pub(crate) fn into_response(self, version: Version, debug: bool) -> Response<Bytes> {
         let Inner { status, headers, body, source, .. } = *self.0;
         let body = match source {
             Some(source) if debug => Bytes::from(source.to_string()),
             _ => body,
         };
         let mut response = Response::new(body);
-        // An informational status is no answer: 101 would even say that the connection is open.
-        *response.status_mut() =
-            if status.is_informational() { StatusCode::INTERNAL_SERVER_ERROR } else { status };
+        // An informational status is no answer, and 101 would even say that the connection is open; on HTTP/2 any
+        // 2xx does (RFC 8441 §5).
+        let opens = status.is_informational() || version == Version::HTTP_2 && status.is_success();
+        *response.status_mut() = if opens { StatusCode::INTERNAL_SERVER_ERROR } else { status };
         *response.headers_mut() = headers;
         response
     }

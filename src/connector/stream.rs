@@ -146,7 +146,8 @@ pub enum MessageMode {
 /// # Errors
 ///
 /// Writing fails with `BrokenPipe` once a close has begun, with `TimedOut` when the outbox stayed full for the
-/// write timeout, and with `InvalidData` for what is no text in [`MessageMode::Text`].
+/// write timeout, with `InvalidInput` for what is larger than the whole outbox, and with `InvalidData` for what is
+/// no text in [`MessageMode::Text`].
 pub struct MessageIo {
     conn: Conn,
     incoming: Incoming,
@@ -176,10 +177,10 @@ impl MessageIo {
 
     /// The message that holds `bytes`; `None` if they are not even one character.
     fn message(&mut self, bytes: &[u8]) -> io::Result<Option<Message>> {
-        if self.mode == MessageMode::Binary {
-            return Ok(Some(Message::from(bytes)));
-        }
         let mut text = std::mem::take(&mut self.unfinished);
+        if self.mode == MessageMode::Binary {
+            return if text.is_empty() { Ok(Some(Message::from(bytes))) } else { Err(half_a_character()) };
+        }
         text.extend_from_slice(bytes);
         let complete = match std::str::from_utf8(&text) {
             Ok(_) => text.len(),
@@ -247,10 +248,10 @@ impl AsyncWrite for MessageIo {
         ready!(self.poll_sent(cx))?;
         let (frame, cause) = Disconnect::normal().into_parts();
         self.conn.begin_close(Some(frame), cause);
-        if self.unfinished.is_empty() {
-            Poll::Ready(Ok(()))
-        } else {
-            Poll::Ready(Err(io::Error::new(io::ErrorKind::InvalidData, "the text ends within a character")))
-        }
+        if self.unfinished.is_empty() { Poll::Ready(Ok(())) } else { Poll::Ready(Err(half_a_character())) }
     }
+}
+
+fn half_a_character() -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, "the text ends within a character")
 }

@@ -223,6 +223,6 @@ impl<B> Service<Request<B>> for NoFallback {
     fn call(&mut self, request: Request<B>) -> Self::Future {
         let (parts, _) = request.into_parts();
         let error = check(&parts).err().unwrap_or(HandshakeError::NotAnUpgrade);
-        ready(Ok(from_handshake(&error).into_response(false).map(Body::full)))
+        ready(Ok(from_handshake(&error).into_response(parts.version, false).map(Body::full)))
     }
 }

@@ -3,7 +3,7 @@
 use std::{error::Error, net::SocketAddr, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
-use http::{Extensions, HeaderName, Response, StatusCode, request::Parts};
+use http::{Extensions, HeaderName, Response, StatusCode, Version, request::Parts};
 use hyper::upgrade::OnUpgrade;
 use tracing::Instrument;
 
@@ -70,6 +70,7 @@ impl Shared {
 
     /// Answers a request that asks for a WebSocket, and opens the connection if nothing speaks against it.
     pub(super) async fn open(self: Arc<Self>, mut parts: Parts) -> Response<Body> {
+        let version = parts.version;
         let upgrade = parts.extensions.remove::<OnUpgrade>();
         let checked = check(&parts).and_then(|opening| match self.origin.allows(&parts) {
             true => Ok(opening),
@@ -77,12 +78,12 @@ impl Shared {
         });
         let mut opening = match checked {
             Ok(opening) => opening,
-            Err(error) => return self.refuse(from_handshake(&error)),
+            Err(error) => return self.refuse(version, from_handshake(&error)),
         };
-        let Some(upgrade) = upgrade else { return self.refuse(Reject::from(NoUpgrade)) };
+        let Some(upgrade) = upgrade else { return self.refuse(version, Reject::from(NoUpgrade)) };
 
         if let Some(wait) = self.hub.draining() {
-            return self.refuse(going_down(wait));
+            return self.refuse(version, going_down(wait));
         }
 
         let peer = (self.peer_from)(&parts.extensions);
@@ -96,7 +97,7 @@ impl Shared {
                 handshake.select_any_protocol();
                 (Box::new(Rejected(Some(reject.into_close_frame()))) as Box<dyn Connector>, None)
             }
-            Err(reject) => return self.refuse(reject),
+            Err(reject) => return self.refuse(version, reject),
         };
 
         let accepted = handshake.into_parts();
@@ -126,7 +127,7 @@ impl Shared {
             tokio::spawn(
                 async move { never_opened(connector, &conn, Cause::Shutdown).await }.instrument(span),
             );
-            return self.refuse(going_down(Duration::from_secs(1)));
+            return self.refuse(version, going_down(Duration::from_secs(1)));
         }
         let joining = if open.is_some() { accepted.rooms } else { Vec::new() };
         tokio::spawn(self.serve(connector, conn, upgrade, joining, (registered, open)).instrument(span));
@@ -183,9 +184,9 @@ impl Shared {
         never_opened(connector, &conn, cause).await;
     }
 
-    fn refuse(&self, reject: Reject) -> Response<Body> {
+    fn refuse(&self, version: Version, reject: Reject) -> Response<Body> {
         self.log(&reject);
-        reject.into_response(self.debug).map(Body::full)
+        reject.into_response(version, self.debug).map(Body::full)
     }
 
     fn log(&self, reject: &Reject) {

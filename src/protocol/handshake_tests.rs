@@ -297,3 +297,14 @@ fn an_attempt_is_told_from_a_request_for_something_else() {
         assert_eq!(super::is_attempt(&request(good, changes)), is_attempt, "{changes:?}");
     }
 }
+
+#[test]
+fn a_key_of_random_characters_is_taken_though_no_bytes_encode_to_it() {
+    assert!(
+        accept(&HeaderMap::from_iter([(
+            SEC_WEBSOCKET_KEY,
+            HeaderValue::from_static("dGhlIHNhbXBsZSBub25jZR==")
+        )]))
+        .is_ok()
+    );
+}

@@ -141,21 +141,29 @@ impl Wire {
         loop {
             // Before anything that was read ahead is delivered, or stops the reading.
             self.notice_close();
+            if self.conn.is_reconfigured() {
+                self.config = self.conn.config();
+                self.receiver.set_limits(self.config.incoming);
+            }
             if !busy && let Some(next) = self.ahead.pop() {
+                if let Next::Message(message) = &next
+                    && let Some(error) = self.too_big(message)
+                {
+                    self.traffic.ignored += 1 + self.ahead.clear();
+                    self.fail(error);
+                    continue;
+                }
                 return Poll::Ready(next);
             }
             if self.io.is_none() {
                 return Poll::Ready(Next::Over);
             }
-            if self.conn.is_reconfigured() {
-                self.config = self.conn.config();
-                self.receiver.set_limits(self.config.incoming);
-            }
             if self.conn.is_pressing() {
                 // Much is queued already: written before more is made.
                 self.write(cx);
             }
-            let behind = busy && self.ahead.size >= self.config.read_ahead;
+            // Once a close has begun messages are thrown away, and what counts is the peer's answer to it.
+            let behind = busy && self.end.first.is_none() && self.ahead.size >= self.config.read_ahead;
             if !behind && let Some(event) = self.parse() {
                 match self.handle(event) {
                     Some(next) => return Poll::Ready(next),
@@ -207,6 +215,10 @@ impl Wire {
     fn handle(&mut self, event: Event) -> Option<Next> {
         match event {
             Event::Message(message) => {
+                if let Some(error) = self.too_big(&message) {
+                    self.fail(error);
+                    return None;
+                }
                 self.traffic.messages_received += 1;
                 self.notice_close();
                 if self.end.first.is_some() {
@@ -234,6 +246,12 @@ impl Wire {
                 None
             }
         }
+    }
+
+    /// A callback may lower the limit after the frame's header was read: `on_open` for the first message, say.
+    fn too_big(&self, message: &Message) -> Option<ProtocolError> {
+        let limit = self.config.incoming.max_message_size;
+        (message.len() > limit).then_some(ProtocolError::MessageTooBig { limit })
     }
 
     /// Begins to end the connection, if somebody has called [`Conn::close`] or the outbox has overflowed.

@@ -1,14 +1,14 @@
 //! The vocabulary of the tests: a handler served by hyper in memory, and a client that speaks in frames.
 #![allow(dead_code, unreachable_pub, reason = "each test file uses a part")]
 
-use std::convert::Infallible;
+use std::{convert::Infallible, error::Error};
 
 use bytes::Bytes;
-use gustnado::{Body, Handler};
+use gustnado::{Conn, Connector, Disconnect, Handler, Handshake, Message, Reject, async_trait};
 use http::{HeaderMap, Request, Response, StatusCode};
 use hyper::{body::Incoming, server::conn::http1};
 use hyper_util::{rt::TokioIo, service::TowerToHyperService};
-use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, DuplexStream, duplex};
 use tower::Service;
 
 /// How many bytes the transport in memory takes before it pushes back.
@@ -36,19 +36,25 @@ pub fn request_with(path: &str, headers: &[&str]) -> String {
 }
 
 /// Serves one connection of HTTP/1.1 in memory, and gives the client's end of it.
-pub fn serve<S>(service: S) -> DuplexStream
+pub fn serve<S, R>(service: S) -> DuplexStream
 where
-    S: Service<Request<Incoming>, Response = Response<Body>, Error = Infallible> + Clone + Send + 'static,
+    S: Service<Request<Incoming>, Response = Response<R>, Error = Infallible> + Clone + Send + 'static,
     S::Future: Send,
+    R: http_body::Body + Send + 'static,
+    R::Data: Send,
+    R::Error: Into<Box<dyn Error + Send + Sync>>,
 {
     serve_with_pipe(service, PIPE)
 }
 
 /// As [`serve`], with a transport that takes `pipe` bytes.
-pub fn serve_with_pipe<S>(service: S, pipe: usize) -> DuplexStream
+pub fn serve_with_pipe<S, R>(service: S, pipe: usize) -> DuplexStream
 where
-    S: Service<Request<Incoming>, Response = Response<Body>, Error = Infallible> + Clone + Send + 'static,
+    S: Service<Request<Incoming>, Response = Response<R>, Error = Infallible> + Clone + Send + 'static,
     S::Future: Send,
+    R: http_body::Body + Send + 'static,
+    R::Data: Send,
+    R::Error: Into<Box<dyn Error + Send + Sync>>,
 {
     let (client, server) = duplex(pipe);
     tokio::spawn(
@@ -66,18 +72,12 @@ pub async fn connect(handler: &Handler) -> Client {
 
 /// As [`connect`], by a request of one's own.
 pub async fn connect_with(handler: &Handler, request: &str) -> Client {
-    let mut client = Client::new(serve(handler.clone()));
-    client.write(request.as_bytes()).await;
-    let answer = client.answer().await;
-    assert_eq!(answer.status, StatusCode::SWITCHING_PROTOCOLS, "{answer:?}");
-    client
+    Client::new(serve(handler.clone())).open(request).await
 }
 
 /// What came back for a request.
 pub async fn answer_to(handler: &Handler, request: &str) -> Answer {
-    let mut client = Client::new(serve(handler.clone()));
-    client.write(request.as_bytes()).await;
-    client.answer().await
+    Client::new(serve(handler.clone())).ask(request).await
 }
 
 /// The answer to a request.
@@ -119,8 +119,8 @@ impl Frame {
 }
 
 /// One end of a transport, spoken to in bytes and frames.
-pub struct Client {
-    pub io: DuplexStream,
+pub struct Client<T = DuplexStream> {
+    pub io: T,
 }
 
 pub const TEXT: u8 = 1;
@@ -129,8 +129,8 @@ pub const CLOSE: u8 = 8;
 pub const PING: u8 = 9;
 pub const PONG: u8 = 10;
 
-impl Client {
-    pub fn new(io: DuplexStream) -> Self {
+impl<T: AsyncRead + AsyncWrite + Unpin> Client<T> {
+    pub fn new(io: T) -> Self {
         Self { io }
     }
 
@@ -203,6 +203,25 @@ impl Client {
         }
     }
 
+    /// Sends a request, and reads the answer to it.
+    pub async fn ask(&mut self, request: &str) -> Answer {
+        self.write(request.as_bytes()).await;
+        self.answer().await
+    }
+
+    /// Opens a connection by a request of one's own.
+    pub async fn open(mut self, request: &str) -> Self {
+        let answer = self.ask(request).await;
+        assert_eq!(answer.status, StatusCode::SWITCHING_PROTOCOLS, "{answer:?}");
+        self
+    }
+
+    /// Sends a text and expects it back.
+    pub async fn echoes(&mut self, text: &str) {
+        self.text(text).await;
+        assert_eq!(self.next().await, Frame::text(text));
+    }
+
     /// Reads the answer to a request.
     pub async fn answer(&mut self) -> Answer {
         let mut head = Vec::new();
@@ -252,4 +271,34 @@ pub fn fragment(fin: bool, opcode: u8, payload: &[u8]) -> Vec<u8> {
 
 pub fn close_frame(code: u16, reason: &str) -> Vec<u8> {
     frame(CLOSE, &[&code.to_be_bytes(), reason.as_bytes()].concat())
+}
+
+/// Sends every message back.
+pub fn echo() -> Handler {
+    asked(|_| Ok(()))
+}
+
+/// As [`echo`], with a say in `on_connect`.
+pub fn asked<F>(on_connect: F) -> Handler
+where
+    F: Fn(&mut Handshake) -> Result<(), Reject> + Clone + Send + Sync + 'static,
+{
+    Handler::new(move || Asked(on_connect.clone()))
+}
+
+struct Asked<F>(F);
+
+#[async_trait]
+impl<F> Connector for Asked<F>
+where
+    F: Fn(&mut Handshake) -> Result<(), Reject> + Send + Sync + 'static,
+{
+    async fn on_connect(&mut self, handshake: &mut Handshake) -> Result<(), Reject> {
+        (self.0)(handshake)
+    }
+
+    async fn on_message(&mut self, conn: &Conn, message: Message) -> Result<(), Disconnect> {
+        conn.send(message).await?;
+        Ok(())
+    }
 }
