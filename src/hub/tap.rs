@@ -209,7 +209,7 @@ impl futures_core::Stream for Tap {
 pub(super) struct Taps {
     /// Whether there are any: looked at before anything else is done.
     any: AtomicBool,
-    taps: RwLock<Vec<TapSender>>,
+    taps: RwLock<Arc<[Arc<TapSender>]>>,
 }
 
 struct TapSender {
@@ -242,40 +242,37 @@ impl Taps {
     fn add(&self, filter: TapFilter) -> Tap {
         let (sender, events) = mpsc::channel(filter.capacity);
         let missed = Arc::new(AtomicU64::new(0));
+        let tap = Arc::new(TapSender { filter, events: sender, missed: missed.clone() });
         let mut taps = self.taps.write();
-        taps.push(TapSender { filter, events: sender, missed: missed.clone() });
+        *taps = taps.iter().cloned().chain([tap]).collect();
         self.any.store(true, Relaxed);
         Tap { events, missed }
     }
 
     /// Passes an event to the taps that want it.
     fn pass(&self, happening: &Happening<'_>) {
-        // Redaction is code of the application, which runs under no lock: the senders are taken out first.
-        let wanting: Vec<_> = {
-            let taps = self.taps.read();
-            let wanting = taps.iter().filter(|tap| tap.filter.wants(happening));
-            wanting.map(|tap| (tap.filter.clone(), tap.events.clone(), tap.missed.clone())).collect()
-        };
+        // Redaction is code of the application, and runs under no lock.
+        let taps = self.taps.read().clone();
         let mut gone = false;
-        for (filter, events, missed) in wanting {
+        for tap in taps.iter().filter(|tap| tap.filter.wants(happening)) {
             // A tap that is not read costs a count and no copy.
-            if events.capacity() == 0 {
-                gone |= events.is_closed();
-                missed.fetch_add(1, Relaxed);
+            if tap.events.capacity() == 0 {
+                gone |= tap.events.is_closed();
+                tap.missed.fetch_add(1, Relaxed);
                 continue;
             }
-            let Some(event) = filter.event(happening) else { continue };
-            match events.try_send(event) {
+            let Some(event) = tap.filter.event(happening) else { continue };
+            match tap.events.try_send(event) {
                 Ok(()) => {}
                 Err(TrySendError::Full(_)) => {
-                    missed.fetch_add(1, Relaxed);
+                    tap.missed.fetch_add(1, Relaxed);
                 }
                 Err(TrySendError::Closed(_)) => gone = true,
             }
         }
         if gone {
             let mut taps = self.taps.write();
-            taps.retain(|tap| !tap.events.is_closed());
+            *taps = taps.iter().filter(|tap| !tap.events.is_closed()).cloned().collect();
             self.any.store(!taps.is_empty(), Relaxed);
         }
     }

@@ -1,0 +1,53 @@
+//! The figures of a hub, as a Prometheus exporter shows them.
+#![cfg(feature = "metrics")]
+
+mod support;
+
+use gustnado::{Connector, Handler, Handshake, Reject, async_trait};
+use metrics_exporter_prometheus::PrometheusBuilder;
+use support::{Frame, answer_to, connect, request};
+
+struct Member;
+
+#[async_trait]
+impl Connector for Member {
+    async fn on_connect(&mut self, handshake: &mut Handshake) -> Result<(), Reject> {
+        handshake.set_user("ada");
+        handshake.join("lobby")?;
+        Ok(())
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_exporter_shows_what_the_hub_has_counted() {
+    let handler = Handler::new(|| Member);
+    let hub = handler.to_hub();
+    let mut clients = [connect(&handler).await, connect(&handler).await];
+    assert_eq!(answer_to(&handler, &request().replace("13", "12")).await.status, 426);
+    hub.room("lobby").send("hello").await;
+    for client in &mut clients {
+        client.text("ignored by the member").await;
+        assert_eq!(client.next().await, Frame::text("hello"));
+    }
+    tokio::task::yield_now().await;
+
+    let recorder = PrometheusBuilder::new().build_recorder();
+    metrics::with_local_recorder(&recorder, || hub.publish_metrics());
+    let page = recorder.handle().render();
+    for line in [
+        "gustnado_connections 2",
+        "gustnado_rooms 1",
+        "gustnado_users 1",
+        "gustnado_outbox_bytes 0",
+        "gustnado_connections_total 2",
+        "gustnado_refused_total 1",
+        "gustnado_messages_total{direction=\"in\"} 2",
+        "gustnado_messages_total{direction=\"out\"} 2",
+        "gustnado_bytes_total{direction=\"out\"} 14",
+        "gustnado_broadcasts_total 1",
+        "gustnado_deliveries_total 2",
+        "gustnado_dropped_total{reason=\"fan_out\"} 0",
+    ] {
+        assert!(page.lines().any(|it| it == line), "{line} is missing in\n{page}");
+    }
+}
