@@ -78,6 +78,7 @@ pub struct Conn(pub(crate) Arc<Inner>);
 
 pub(crate) struct Inner {
     id: ConnId,
+    endpoint: Option<Arc<str>>,
     request: RequestInfo,
     extensions: Extensions,
     /// What the layer that registers connections knows about this one.
@@ -118,6 +119,7 @@ pub(crate) struct State {
 /// What a handshake has found out about a connection.
 pub(crate) struct Opened {
     pub(crate) id: ConnId,
+    pub(crate) endpoint: Option<Arc<str>>,
     pub(crate) request: RequestInfo,
     pub(crate) extensions: Extensions,
     pub(crate) home: Arc<dyn Watcher>,
@@ -128,7 +130,7 @@ pub(crate) struct Opened {
 
 impl Conn {
     pub(crate) fn new(opened: Opened) -> Self {
-        let Opened { id, request, extensions, home, protocol, peer, config } = opened;
+        let Opened { id, endpoint, request, extensions, home, protocol, peer, config } = opened;
         let state = State {
             outbox: Outbox::holding(),
             config,
@@ -140,6 +142,7 @@ impl Conn {
         };
         Self(Arc::new(Inner {
             id,
+            endpoint,
             request,
             extensions,
             home,
@@ -161,6 +164,11 @@ impl Conn {
     /// The connection's name.
     pub fn id(&self) -> ConnId {
         self.0.id
+    }
+
+    /// The [name](crate::Handler::name) of the handler that opened the connection.
+    pub fn endpoint(&self) -> Option<&str> {
+        self.0.endpoint.as_deref()
     }
 
     /// The request that opened the connection.

@@ -185,6 +185,13 @@ impl<F> Handler<F> {
         })
     }
 
+    /// A name for the endpoint, which [`Conn::endpoint`](crate::Conn::endpoint) tells: for handlers that share a hub.
+    #[must_use]
+    pub fn name(self, name: impl Into<Arc<str>>) -> Self {
+        let name = name.into();
+        self.turn(|shared| shared.name = Some(name))
+    }
+
     /// Registers its connections in this hub, which other handlers may share. By default a handler has one of its
     /// own. [`Handler::to_hub`] gives it back.
     #[must_use]

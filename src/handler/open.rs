@@ -28,6 +28,7 @@ use super::Body;
 #[derive(Clone)]
 pub(super) struct Shared {
     factory: Arc<dyn Factory>,
+    pub(super) name: Option<Arc<str>>,
     pub(super) conn: Arc<ConnConfig>,
     pub(super) origin: OriginPolicy,
     pub(super) protocols: Arc<[Box<str>]>,
@@ -54,6 +55,7 @@ impl Shared {
         hub.adopt(&counters);
         Self {
             factory,
+            name: None,
             conn: Arc::default(),
             origin: OriginPolicy::default(),
             protocols: Arc::default(),
@@ -107,6 +109,7 @@ impl Shared {
         }
         let conn = Conn::new(Opened {
             id: self.hub.next_id(),
+            endpoint: self.name.clone(),
             request: RequestInfo::copied_from(&accepted.parts, &self.keep_headers),
             extensions: kept,
             home: self.hub.member(accepted.user, accepted.metadata),

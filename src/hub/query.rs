@@ -40,6 +40,8 @@ impl Page {
 pub struct ConnInfo {
     /// Its name.
     pub id: ConnId,
+    /// The name of the handler that opened it.
+    pub endpoint: Option<String>,
     /// Whose it is.
     pub user: Option<String>,
     /// Where it comes from.
@@ -201,6 +203,7 @@ impl Conn {
         let member = self.member();
         ConnInfo {
             id: self.id(),
+            endpoint: self.endpoint().map(ToOwned::to_owned),
             user: self.user().map(ToOwned::to_owned),
             peer: self.peer(),
             path: self.request().path().to_owned(),
