@@ -28,6 +28,7 @@
 //!   [`Conn`], [`Message`] and [`Disconnect`] while it is, [`Closed`] and [`Cause`] after.
 //! - What it mounts: [`Handler`], which has every knob and the table of their defaults. Without callbacks:
 //!   [`Handler::stream`] with [`Incoming`] and [`MessageIo`].
+//! - Code around any connector: [`middleware`]. Connections without a type of their own: [`Handler::builder`].
 //! - What it can count: [`Stats`] of a handler and [`Traffic`] of a connection.
 
 #![warn(clippy::print_stdout, clippy::print_stderr)]
@@ -49,9 +50,9 @@ pub use self::{
     conn::{Cause, Closed, ClosedBy, Conn, ConnId, Phase, RequestInfo, SendError},
     connector::{
         Connector, Disconnect, Factory, Handshake, Incoming, IntoConnector, InvalidHeader, MessageIo,
-        MessageMode, PeerAddr, Reject,
+        MessageMode, PeerAddr, Reject, middleware,
     },
-    handler::{Body, Handler, NoFallback},
+    handler::{Body, Events, Handler, NoFallback},
     hub::{
         ConnInfo, Counts, Hub, HubBuilder, JoinError, JoinRequest, Joined, Left, Page, Report, RoomInfo,
         Target,
