@@ -29,6 +29,7 @@
 //! - What it mounts: [`Handler`], which has every knob and the table of their defaults. Without callbacks:
 //!   [`Handler::stream`] with [`Incoming`] and [`MessageIo`].
 //! - Code around any connector: [`middleware`]. Connections without a type of their own: [`Handler::builder`].
+//! - Knobs from a file or the environment: `settings`, with the feature `config`.
 //! - What it can count: [`Stats`] of a handler and [`Traffic`] of a connection.
 
 #![warn(clippy::print_stdout, clippy::print_stderr)]
@@ -41,6 +42,8 @@ mod hub;
 mod panics;
 mod protocol;
 mod session;
+#[cfg(feature = "config")]
+pub mod settings;
 mod stats;
 
 pub use async_trait::async_trait;
