@@ -28,6 +28,8 @@
 //!   [`Conn`], [`Message`] and [`Disconnect`] while it is, [`Closed`] and [`Cause`] after.
 //! - What it mounts: [`Handler`], which has every knob and the table of their defaults. Without callbacks:
 //!   [`Handler::stream`] with [`Incoming`] and [`MessageIo`].
+//! - Code around any connector: [`middleware`]. Connections without a type of their own: [`Handler::builder`].
+//! - Knobs from a file or the environment: `settings`, with the feature `config`.
 //! - What it can count: [`Stats`] of a handler and [`Traffic`] of a connection.
 //!
 //! Section numbers (§5.5.1) are those of [RFC 6455](https://www.rfc-editor.org/rfc/rfc6455).
@@ -57,6 +59,8 @@ mod metrics;
 mod panics;
 mod protocol;
 mod session;
+#[cfg(feature = "config")]
+pub mod settings;
 mod stats;
 
 /// The code of the README, compiled with the doctests.
@@ -71,9 +75,9 @@ pub use self::{
     conn::{Cause, Closed, ClosedBy, Conn, ConnId, Phase, RequestInfo, SendError},
     connector::{
         Connector, Disconnect, Factory, Handshake, Incoming, IntoConnector, InvalidHeader, MessageIo,
-        MessageMode, PeerAddr, Reject,
+        MessageMode, PeerAddr, Reject, middleware,
     },
-    handler::{Body, Handler, NoFallback},
+    handler::{Body, Events, Handler, NoFallback},
     hub::{
         ConnInfo, Counts, Event, EventKind, FanOut, Hub, HubBuilder, HubStats, JoinError, JoinRequest,
         Joined, Left, Page, Preview, Report, RoomInfo, Shutdown, ShutdownReport, Tap, TapFilter, Target,

@@ -176,8 +176,8 @@ impl Conn {
         &self.0.request
     }
 
-    /// What an outer layer put into the request, if the handler was told to
-    /// [keep](crate::Handler::keep_extension) it.
+    /// What was [given](crate::Handshake::set_extension) to the connection during its handshake, or what an outer
+    /// layer put into the request, if the handler was told to [keep](crate::Handler::keep_extension) it.
     pub fn extension<T: Send + Sync + 'static>(&self) -> Option<&T> {
         self.0.extensions.get()
     }

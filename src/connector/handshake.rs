@@ -34,6 +34,7 @@ pub struct Handshake {
     pub(crate) rooms: Vec<String>,
     user: Option<Box<str>>,
     metadata: BTreeMap<String, String>,
+    attached: Extensions,
 }
 
 /// A response header that cannot be sent.
@@ -70,6 +71,7 @@ impl Handshake {
             rooms: Vec::new(),
             user: None,
             metadata: BTreeMap::new(),
+            attached: Extensions::new(),
         }
     }
 
@@ -176,6 +178,18 @@ impl Handshake {
         self.metadata.insert(key.into(), value.into());
     }
 
+    /// Gives the connection a value of a type, in the place of one that was there:
+    /// [`Conn::extension`](crate::Conn::extension) has it from the open on. This is how middlewares and the connector
+    /// tell each other about one connection; for what changes, give a lock or an atomic in an `Arc`.
+    pub fn set_extension<T: Clone + Send + Sync + 'static>(&mut self, value: T) {
+        self.attached.insert(value);
+    }
+
+    /// A value that was [set](Self::set_extension), or else one that outer layers added to the request.
+    pub fn extension<T: Send + Sync + 'static>(&self) -> Option<&T> {
+        self.attached.get().or_else(|| self.parts.extensions.get())
+    }
+
     /// As [`Conn::set_max_message_size`](crate::Conn::set_max_message_size), before the connection is open.
     pub fn set_max_message_size(&mut self, bytes: usize) {
         Arc::make_mut(&mut self.config).incoming.max_message_size = bytes;
@@ -207,6 +221,7 @@ impl Handshake {
             rooms: self.rooms,
             user: self.user,
             metadata: self.metadata,
+            attached: self.attached,
         }
     }
 }
@@ -221,6 +236,7 @@ pub(crate) struct Accepted {
     pub(crate) rooms: Vec<String>,
     pub(crate) user: Option<Box<str>>,
     pub(crate) metadata: BTreeMap<String, String>,
+    pub(crate) attached: Extensions,
 }
 
 /// Copies one extension of a request to what a connection keeps of it.

@@ -2,8 +2,10 @@
 
 mod closures;
 mod disconnect;
+mod events;
 mod factory;
 mod handshake;
+pub mod middleware;
 mod reject;
 mod stream;
 
@@ -14,6 +16,7 @@ use bytes::Bytes;
 
 pub(crate) use self::{
     closures::OnMessage,
+    events::Callbacks,
     factory::{FromFn, FromRequest},
     handshake::{KeepExtension, keep_extension},
     reject::from_handshake,

@@ -206,7 +206,7 @@ impl<F> Handler<F> {
         self.turn(|shared| change(Arc::make_mut(&mut shared.conn)))
     }
 
-    fn turn(mut self, change: impl FnOnce(&mut Shared)) -> Self {
+    pub(super) fn turn(mut self, change: impl FnOnce(&mut Shared)) -> Self {
         change(Arc::make_mut(&mut self.shared));
         self
     }

@@ -2,6 +2,7 @@
 
 mod body;
 mod builder;
+mod events;
 mod open;
 
 use std::{
@@ -19,8 +20,8 @@ use http::{Request, Response};
 use tower_layer::Layer;
 use tower_service::Service;
 
-pub use self::body::Body;
 use self::open::Shared;
+pub use self::{body::Body, events::Events};
 use crate::{
     conn::Conn,
     connector::{

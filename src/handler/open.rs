@@ -10,7 +10,10 @@ use tracing::Instrument;
 use crate::{
     config::{ConnConfig, HANDSHAKE_TIMEOUT},
     conn::{Cause, Conn, Escaped, Opened, RequestInfo},
-    connector::{Connector, Disconnect, Factory, Handshake, KeepExtension, PeerAddr, Reject, from_handshake},
+    connector::{
+        Connector, Disconnect, Factory, Handshake, KeepExtension, PeerAddr, Reject, from_handshake,
+        middleware::Stack,
+    },
     hub::{Hub, Registration},
     panics::CatchPanic,
     protocol::{
@@ -40,6 +43,7 @@ pub(super) struct Shared {
     pub(super) peer_from: Arc<PeerFrom>,
     pub(super) counters: Arc<HandlerCounters>,
     pub(super) hub: Hub,
+    pub(super) stack: Stack,
 }
 
 type PeerFrom = dyn Fn(&Extensions) -> Option<SocketAddr> + Send + Sync;
@@ -67,6 +71,7 @@ impl Shared {
             peer_from: Arc::new(|extensions| Some(extensions.get::<PeerAddr>()?.0)),
             counters,
             hub,
+            stack: Stack::new(),
         }
     }
 
@@ -107,6 +112,7 @@ impl Shared {
         for keep in &self.keep_extensions {
             keep(&accepted.parts.extensions, &mut kept);
         }
+        kept.extend(accepted.attached);
         let conn = Conn::new(Opened {
             id: self.hub.next_id(),
             endpoint: self.name.clone(),
@@ -140,7 +146,7 @@ impl Shared {
     /// The connector for a request that agrees to it.
     async fn connect(&self, handshake: &mut Handshake) -> Result<Box<dyn Connector>, Reject> {
         let connect = CatchPanic(Box::pin(async {
-            let mut connector = self.factory.create(handshake).await?;
+            let mut connector = self.stack.around(self.factory.create(handshake).await?);
             connector.on_connect(handshake).await?;
             Ok(connector)
         }));

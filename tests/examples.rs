@@ -1,0 +1,212 @@
+//! The examples as programs of their own, spoken to over TCP.
+//!
+//! Plain `cargo test` and `cargo nextest run` build examples before they run tests; with `--test examples` or
+//! `--all-targets` cargo does not, so `scripts/rust` builds them first.
+
+mod support;
+
+use std::{path::PathBuf, process::Stdio, time::Duration};
+
+use http::StatusCode;
+use support::{Client, Frame, request_with};
+use tokio::{
+    io::{AsyncBufReadExt, BufReader, copy_bidirectional, duplex},
+    net::TcpStream,
+    process::{Child, ChildStdout, Command},
+};
+
+/// A running example. It ends when this is dropped.
+struct Example {
+    address: String,
+    _child: Child,
+    /// Kept open: an example may print.
+    _stdout: BufReader<ChildStdout>,
+}
+
+/// The example, as cargo built it beside this test.
+fn program(name: &str) -> Command {
+    let test = std::env::current_exe().expect("a test has a path");
+    let profile = test.parent().and_then(|deps| deps.parent()).expect("target/PROFILE/deps/TEST");
+    let path: PathBuf = profile.join("examples").join(format!("{name}{}", std::env::consts::EXE_SUFFIX));
+    assert!(
+        path.exists(),
+        "{} is missing: run `cargo build --examples --all-features` first, in the same profile",
+        path.display()
+    );
+    Command::new(path)
+}
+
+impl Example {
+    async fn run(name: &str, arguments: &[&str]) -> Self {
+        let mut child = program(name)
+            .arg("127.0.0.1:0")
+            .args(arguments)
+            .stdout(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()
+            .expect("the example runs");
+        let mut stdout = BufReader::new(child.stdout.take().expect("piped"));
+        let mut line = String::new();
+        tokio::time::timeout(Duration::from_secs(30), stdout.read_line(&mut line))
+            .await
+            .unwrap_or_else(|_| panic!("{name} does not listen"))
+            .expect("text");
+        let address = line.trim().strip_prefix("listening on ");
+        let address = address.unwrap_or_else(|| panic!("{name} says {line:?}")).to_owned();
+        Self { address, _child: child, _stdout: stdout }
+    }
+
+    /// A connection in bytes.
+    async fn dial(&self) -> Client {
+        let mut tcp = TcpStream::connect(&self.address).await.expect("the example listens");
+        let (client, mut server) = duplex(64 * 1024);
+        tokio::spawn(async move { copy_bidirectional(&mut tcp, &mut server).await });
+        Client::new(client)
+    }
+
+    async fn connect(&self, path: &str) -> Client {
+        let mut client = self.dial().await;
+        client.write(request_with(path, &[]).as_bytes()).await;
+        assert_eq!(client.answer().await.status, StatusCode::SWITCHING_PROTOCOLS);
+        client
+    }
+
+    async fn post(&self, path: &str, body: &str) -> serde_json::Value {
+        let mut client = self.dial().await;
+        let len = body.len();
+        let request = format!(
+            "POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: text/plain\r\nContent-Length: {len}\r\n\r\n{body}"
+        );
+        client.write(request.as_bytes()).await;
+        let answer = client.answer().await;
+        assert_eq!(
+            (answer.status, answer.header("content-type")),
+            (StatusCode::OK, Some("application/json"))
+        );
+        serde_json::from_slice(&answer.body).expect("JSON")
+    }
+}
+
+async fn next(client: &mut Client) -> Frame {
+    tokio::time::timeout(Duration::from_secs(30), client.next()).await.expect("a frame in time")
+}
+
+async fn says(client: &mut Client, text: &str) -> Frame {
+    client.text(text).await;
+    next(client).await
+}
+
+#[tokio::test]
+async fn middleware_answers_what_it_does_not_let_pass() {
+    let example = Example::run("middleware", &[]).await;
+    let mut client = example.connect("/").await;
+    assert_eq!(next(&mut client).await, Frame::text("Welcome"));
+    assert_eq!(says(&mut client, "hi").await, Frame::text("New message from you: hi"));
+    assert_eq!(says(&mut client, "Buy SPAM!").await, Frame::text("Message not allowed"));
+    assert_eq!(says(&mut client, "spammer").await, Frame::text("New message from you: spammer"));
+    assert_eq!(says(&mut client, &"a".repeat(1_001)).await, Frame::text("Message too long"));
+    let longest = "é".repeat(1_000);
+    assert_eq!(says(&mut client, &longest).await, Frame::Text(format!("New message from you: {longest}")));
+    client.bye().await;
+}
+
+#[tokio::test]
+async fn multi_room_says_things_in_one_room_at_a_time() {
+    let example = Example::run("multi_room", &[]).await;
+    let mut one = example.connect("/").await;
+    assert_eq!(next(&mut one).await, Frame::text("Joined general"));
+    let mut other = example.connect("/").await;
+    assert_eq!(next(&mut other).await, Frame::text("Joined general"));
+
+    assert_eq!(says(&mut one, "hello").await, Frame::text("hello"), "the author is in the room");
+    assert_eq!(next(&mut other).await, Frame::text("hello"));
+
+    assert_eq!(says(&mut one, "/join kitchen").await, Frame::text("Room not found"));
+    assert_eq!(says(&mut one, "still here").await, Frame::text("still here"));
+    assert_eq!(next(&mut other).await, Frame::text("still here"));
+
+    assert_eq!(says(&mut one, "/join tech").await, Frame::text("Joined tech"));
+    assert_eq!(says(&mut one, "about tech").await, Frame::text("about tech"));
+    assert_eq!(
+        says(&mut other, "in general").await,
+        Frame::text("in general"),
+        "nothing of tech came between"
+    );
+    assert_eq!(says(&mut other, "/join tech").await, Frame::text("Joined tech"));
+    assert_eq!(says(&mut other, "me too").await, Frame::text("me too"));
+    assert_eq!(next(&mut one).await, Frame::text("me too"), "nothing of general came between");
+    one.bye().await;
+    other.bye().await;
+}
+
+#[tokio::test]
+async fn notifications_reach_all_devices_of_a_user() {
+    let example = Example::run("notifications", &[]).await;
+    let mut phone = example.connect("/ws?user=alice").await;
+    let mut laptop = example.connect("/ws?user=alice").await;
+    let mut bob = example.connect("/ws?user=bob").await;
+
+    let report = example.post("/notify/alice", "Your build is green").await;
+    assert_eq!((&report["recipients"], &report["queued"]), (&2.into(), &2.into()));
+    assert_eq!(next(&mut phone).await, Frame::text("Your build is green"));
+    assert_eq!(next(&mut laptop).await, Frame::text("Your build is green"));
+
+    phone.bye().await;
+    laptop.bye().await;
+    assert_eq!(example.post("/notify/nobody", "hello").await["recipients"], 0);
+    assert_eq!(example.post("/notify/bob", "hello, bob").await["queued"], 1);
+    assert_eq!(next(&mut bob).await, Frame::text("hello, bob"), "and nothing of alice's");
+
+    let mut nobody = example.dial().await;
+    nobody.write(request_with("/ws", &[]).as_bytes()).await;
+    assert_eq!(nobody.answer().await.status, StatusCode::UNAUTHORIZED);
+}
+
+#[cfg(feature = "config")]
+mod configured {
+    use super::*;
+
+    fn file(name: &str) -> String {
+        format!("{}/examples/configured/{name}", env!("CARGO_MANIFEST_DIR"))
+    }
+
+    /// What the example says about a file, and that it fails.
+    async fn refused(name: &str, content: &str) -> String {
+        let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(name);
+        std::fs::write(&path, content).expect("a file in the target directory");
+        let output = program("configured").arg("127.0.0.1:0").arg(path).output();
+        let output = tokio::time::timeout(Duration::from_secs(30), output).await;
+        let output = output.expect("it stops by itself").expect("the example runs");
+        assert!(!output.status.success());
+        String::from_utf8(output.stderr).expect("text")
+    }
+
+    #[tokio::test]
+    async fn it_runs_with_its_toml_by_default() {
+        let example = Example::run("configured", &[]).await;
+        let mut client = example.connect("/").await;
+        let large = "a".repeat(64 * 1024);
+        assert_eq!(says(&mut client, &large).await, Frame::Text(large));
+        client.bye().await;
+    }
+
+    #[tokio::test]
+    async fn it_keeps_the_limits_of_its_yaml() {
+        let example = Example::run("configured", &[&file("gustnado.yaml")]).await;
+        let mut client = example.connect("/").await;
+        let large = "a".repeat(4 * 1024 + 1);
+        assert!(matches!(says(&mut client, &large).await, Frame::Close(Some((1009, _)))));
+    }
+
+    #[tokio::test]
+    async fn it_names_a_key_that_is_spelt_wrong() {
+        let said = refused("wrong-key.toml", "[websocket]\nmax_mesage_size = 1\n").await;
+        assert!(said.contains("max_mesage_size: unknown field"), "{said}");
+    }
+
+    #[tokio::test]
+    async fn it_names_an_adapter_that_it_does_not_have() {
+        let said = refused("redis.yaml", "websocket:\n  adapter_type: redis\n").await;
+        assert!(said.contains("the adapter redis is not in this build"), "{said}");
+    }
+}
