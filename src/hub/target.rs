@@ -1,6 +1,8 @@
 //! [`Target`]: whom a message is for.
 
-use std::collections::HashSet;
+use std::{collections::HashSet, sync::Arc};
+
+use indexmap::IndexSet;
 
 use crate::{
     conn::{Conn, ConnId},
@@ -8,7 +10,6 @@ use crate::{
 };
 
 use super::{Hub, group::Group, report::Report};
-use std::sync::Arc;
 
 /// Whom a message is for: a room, several rooms, a user, or everybody.
 #[derive(Debug, Clone)]
@@ -103,7 +104,8 @@ impl Hub {
 
     /// Several rooms, to send to; a connection that is in more than one gets a message once.
     pub fn rooms<N: Into<String>>(&self, names: impl IntoIterator<Item = N>) -> Target {
-        Target::new(self, To::Rooms(names.into_iter().map(Into::into).collect()))
+        let names: IndexSet<String> = names.into_iter().map(Into::into).collect();
+        Target::new(self, To::Rooms(names.into_iter().collect()))
     }
 
     /// All connections of a user, to send to.
