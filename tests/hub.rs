@@ -419,7 +419,8 @@ async fn what_is_sent_by_id_during_on_open_follows_the_greeting_in_the_order_of_
     assert_eq!(came, texts(["welcome", "one", "two", "three"]));
 }
 
-#[tokio::test]
+// On virtual time: only the handshake's timeout tells that no answer will come.
+#[tokio::test(start_paused = true)]
 async fn a_handshake_whose_answer_is_lost_was_never_in_a_room() {
     let mut house = House::new();
     let lost = tower::util::MapResponse::new(house.handler.clone(), |_: Response<Body>| {
