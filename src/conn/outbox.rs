@@ -40,7 +40,7 @@ struct Held {
 pub(crate) enum From {
     /// Somebody who has the connection.
     Conn,
-    /// A group that the connection is in.
+    /// A group that the connection is in, or somebody who knows its id.
     Group,
 }
 

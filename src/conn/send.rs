@@ -89,6 +89,13 @@ impl Conn {
         }
     }
 
+    /// As [`try_send`](Self::try_send), for somebody who knows the id alone: behind the greeting, and behind what they
+    /// have sent to a group before.
+    pub(crate) fn try_send_by_id(&self, message: Message) -> Result<(), SendError> {
+        let sent = self.0.overflow(&Encoded::new(&message), From::Group);
+        sent.map_err(|refused| SendError::new(refused, message))
+    }
+
     /// Queues what a group sends, or does at once what the slow reader's choice says.
     pub(crate) fn offer(&self, message: &Encoded<'_>) -> Offered {
         match self.0.overflow(message, From::Group) {

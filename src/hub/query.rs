@@ -112,14 +112,14 @@ impl Hub {
         self.0.index.read().conns.get(&id).cloned()
     }
 
-    /// Queues a message for one connection, without waiting.
+    /// Queues a message for one connection, without waiting. It comes after what `on_open` sends.
     ///
     /// # Errors
     ///
     /// As [`Conn::try_send`]; [`SendError::Closing`] also for a connection that is gone.
     pub fn send_to(&self, id: ConnId, message: impl Into<Message>) -> Result<(), SendError> {
         match self.connection(id) {
-            Some(conn) => conn.try_send(message),
+            Some(conn) => conn.try_send_by_id(message.into()),
             None => Err(SendError::Closing(message.into())),
         }
     }

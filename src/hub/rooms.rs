@@ -100,6 +100,9 @@ impl Handshake {
     pub fn join(&mut self, room: &str) -> Result<(), JoinError> {
         let Some(hub) = self.home.downcast_ref::<Hub>() else { return Err(JoinError::Closing) };
         hub.may_join(&JoinRequest { room, user: self.user(), conn: None })?;
+        if self.rooms.iter().any(|it| it == room) {
+            return Ok(());
+        }
         let limit = hub.0.config.max_rooms;
         if self.rooms.len() >= limit {
             return Err(JoinError::TooManyRooms { limit });

@@ -2,6 +2,8 @@
 
 use std::{collections::HashSet, sync::Arc};
 
+use indexmap::IndexSet;
+
 use crate::{
     conn::{Conn, ConnId},
     protocol::{close::CloseFrame, frame::Encoded, message::Message},
@@ -111,7 +113,8 @@ impl Hub {
 
     /// Several rooms, to send to; a connection that is in more than one gets a message once.
     pub fn rooms<N: Into<String>>(&self, names: impl IntoIterator<Item = N>) -> Target {
-        Target::new(self, To::Rooms(names.into_iter().map(Into::into).collect()))
+        let names: IndexSet<String> = names.into_iter().map(Into::into).collect();
+        Target::new(self, To::Rooms(names.into_iter().collect()))
     }
 
     /// All connections of a user, to send to.
