@@ -685,7 +685,7 @@ async fn a_member_of_several_rooms_gets_a_message_to_them_once() {
         nothing_came(client).await;
     }
     let rooms = house.hub.room_list(Page::ALL);
-    let messages: Vec<_> = rooms.iter().map(|room| (&*room.name, room.messages)).collect();
+    let messages: Vec<_> = rooms.iter().map(|room| (&*room.name, room.fan_out.messages)).collect();
     assert_eq!(messages, [("one", 1), ("three", 0), ("two", 1)], "one message is one, though named twice");
 }
 
@@ -847,7 +847,7 @@ async fn what_is_told_about_connections_and_rooms_is_complete_and_true() {
 
     let rooms = house.hub.room_list(Page::ALL);
     assert_eq!(rooms.len(), 1);
-    assert_eq!((&*rooms[0].name, rooms[0].members, rooms[0].messages), ("room", 1, 1));
+    assert_eq!((&*rooms[0].name, rooms[0].members, rooms[0].fan_out.messages), ("room", 1, 1));
     assert!(before <= rooms[0].since && rooms[0].since <= opened, "the time at which somebody came");
 }
 
