@@ -28,10 +28,13 @@
 //!   [`Conn`], [`Message`] and [`Disconnect`] while it is, [`Closed`] and [`Cause`] after.
 //! - What it mounts: [`Handler`], which has every knob and the table of their defaults. Without callbacks:
 //!   [`Handler::stream`] with [`Incoming`] and [`MessageIo`].
+//! - Messages with a name, as JSON or MessagePack, to typed handlers: [`commands`] (feature `commands`, on by default).
 //! - What it can count: [`Stats`] of a handler and [`Traffic`] of a connection.
 
 #![warn(clippy::print_stdout, clippy::print_stderr)]
 
+#[cfg(feature = "commands")]
+pub mod commands;
 mod config;
 mod conn;
 mod connector;

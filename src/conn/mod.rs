@@ -57,6 +57,8 @@ pub(crate) struct Inner {
     extensions: Extensions,
     /// What the layer that registers connections knows about this one.
     home: Arc<dyn Any + Send + Sync>,
+    /// What the connector's layer keeps here for those who only have the connection.
+    attached: OnceLock<Arc<dyn Any + Send + Sync>>,
     protocol: Option<Box<str>>,
     peer: OnceLock<SocketAddr>,
     state: Mutex<State>,
@@ -115,6 +117,7 @@ impl Conn {
             request,
             extensions,
             home,
+            attached: OnceLock::new(),
             protocol,
             peer: peer.map(OnceLock::from).unwrap_or_default(),
             state: Mutex::new(state),
@@ -241,6 +244,18 @@ impl Conn {
 
     pub(crate) fn home(&self) -> &(dyn Any + Send + Sync) {
         &*self.0.home
+    }
+
+    /// Keeps a value; the first one stays.
+    #[cfg(feature = "commands")]
+    pub(crate) fn attach(&self, value: Arc<dyn Any + Send + Sync>) {
+        let _ = self.0.attached.set(value);
+    }
+
+    /// The value that was attached, if it is a `T`.
+    #[cfg(feature = "commands")]
+    pub(crate) fn attached<T: Any>(&self) -> Option<&T> {
+        self.0.attached.get()?.downcast_ref()
     }
 
     pub(crate) fn set_round_trip(&self, time: Duration) {
