@@ -1,5 +1,8 @@
 //! Commands: every frame of `docs/wire.md` in both codecs, and what handlers may rely on.
 
+#[path = "../examples/json_commands.rs"]
+#[allow(dead_code, unreachable_pub, missing_docs, reason = "it is an example, with a main of its own")]
+mod json_commands;
 mod support;
 
 use std::{sync::Arc, time::Duration};
@@ -51,7 +54,7 @@ fn commands() -> Commands<u32> {
         match reply {
             Ok(reply) => Ok(reply.param::<Value>()?),
             Err(RequestError::Refused { code, .. }) => Ok(json!({ "refused": &*code })),
-            Err(error) => Err(ErrorReply::new("unanswered", error.to_string())),
+            Err(error) => Err(error.into()),
         }
     })
     .on("panic-later", |ctx, (): ()| async move {
@@ -407,6 +410,15 @@ async fn a_handler_may_ask_its_own_client() {
     }
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_client_that_does_not_answer_is_told_no_reply() {
+    let mut ann = Peer::json(&handler(), "ann").await;
+    ann.call(json!({ "cmd": "ask", "param": "really?", "id": 7 })).await;
+    let error = ann.next().await;
+    assert_eq!((&error["param"]["code"], &error["id"]), (&json!("no_reply"), &json!(7)));
+    ann.has_read_all().await;
+}
+
 #[tokio::test]
 async fn commands_behind_one_that_asks_wait_for_their_turn() {
     let mut ann = Peer::json(&handler(), "ann").await;
@@ -582,4 +594,34 @@ async fn a_reply_that_no_outbox_can_hold_becomes_an_error() {
 #[should_panic(expected = "`reply` answers commands")]
 fn reply_is_no_command() {
     let _ = Commands::new().on("reply", |_, (): ()| async { Ok(()) });
+}
+
+#[tokio::test]
+async fn the_example_answers_over_tcp_as_it_says() {
+    use futures_util::{SinkExt, StreamExt};
+    use tokio_tungstenite::{client_async, tungstenite::Message};
+
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let app = axum::Router::new().fallback_service(json_commands::commands().handler());
+    tokio::spawn(async move { axum::serve(listener, app).await });
+
+    let stream = tokio::net::TcpStream::connect(address).await.unwrap();
+    let (mut client, _) = client_async(format!("ws://{address}/"), stream).await.unwrap();
+    let mut call = async |frame: Value| -> Value {
+        client.send(Message::text(frame.to_string())).await.unwrap();
+        serde_json::from_str(client.next().await.unwrap().unwrap().to_text().unwrap()).unwrap()
+    };
+    let pong = call(json!({ "cmd": "ping" })).await;
+    assert_eq!(pong["cmd"], "pong");
+    assert!(pong["param"]["time"].as_u64().unwrap() > 1_700_000_000);
+
+    let chat = json!({ "channel": "lobby", "cmd": "chat", "param": { "text": "hello" } });
+    assert_eq!(call(chat.clone()).await["param"]["code"], "not_a_member");
+    let join = json!({ "cmd": "join-room", "param": { "room": "lobby", "nick": "ann" } });
+    let joined = call(join).await;
+    assert_eq!((&joined["cmd"], &joined["param"]["nick"]), (&json!("joined"), &json!("ann")));
+    let said = call(chat).await;
+    assert_eq!(said["param"], json!({ "nick": "ann", "text": "hello" }));
+    assert_eq!(call(json!({ "cmd": "dance" })).await["param"]["code"], "unknown_command");
 }

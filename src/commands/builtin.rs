@@ -4,11 +4,11 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde::Serialize;
 
-use crate::hub::{JoinError, Joined, Left};
+use crate::hub::{Joined, Left};
 
 use super::{
     context::Context,
-    error::{ErrorReply, code},
+    error::ErrorReply,
     frame::{Frame, Outgoing},
     router::{Answer, answer},
 };
@@ -44,19 +44,7 @@ pub(super) async fn run<S: Send + Sync + 'static>(
 }
 
 async fn join<S: Send + Sync + 'static>(context: &Context<S>) -> Result<&'static str, ErrorReply> {
-    let joined = context.join(context.need_channel()?).await.map_err(|error| {
-        let message = match &error {
-            JoinError::Refused(reason) => reason.clone(),
-            other => other.to_string(),
-        };
-        let code = match error {
-            JoinError::Name => code::BAD_CHANNEL,
-            JoinError::TooManyRooms { .. } => code::TOO_MANY_CHANNELS,
-            JoinError::Closing => code::CLOSING,
-            JoinError::Refused(_) => code::REFUSED,
-        };
-        ErrorReply::new(code, message)
-    })?;
+    let joined = context.join(context.need_channel()?).await?;
     Ok(match joined {
         Joined::Created => "created",
         Joined::Joined => "joined",

@@ -11,9 +11,9 @@ use crate::{
 };
 
 use super::{
-    connection::Live,
     error::{ErrorReply, code},
     frame::Outgoing,
+    live::Live,
 };
 
 /// What a handler has at hand: its connection, the state that belongs to it, and the room the command is for.

@@ -1,6 +1,10 @@
 //! [`ErrorReply`]: what a client is told when its command failed.
 
-use std::{borrow::Cow, error::Error, fmt};
+use std::{any::Any, borrow::Cow, error::Error, fmt};
+
+use crate::hub::JoinError;
+
+use super::{codec::DecodeError, request::RequestError};
 
 /// The codes of error replies that are sent without the application's doing; `docs/wire.md` has them for clients.
 pub mod code {
@@ -22,6 +26,8 @@ pub mod code {
     pub const TOO_MANY_CHANNELS: &str = "too_many_channels";
     /// The application does not allow it.
     pub const REFUSED: &str = "refused";
+    /// The command needed an answer of this client, and got none, or one that was refused or made no sense.
+    pub const NO_REPLY: &str = "no_reply";
     /// Too many commands wait behind one that itself waits for this client.
     pub const BUSY: &str = "busy";
     /// The connection is closing.
@@ -32,8 +38,10 @@ pub mod code {
 
 /// The error that a client gets as the answer to its command: a code for programs and a message for people.
 ///
-/// Any error becomes one by `?`: `internal`, without the error's text, which goes to the log. The connection stays,
-/// unless [`Commands::max_errors`](super::Commands::max_errors) says otherwise.
+/// Any error becomes one by `?`: `internal`, without the error's text, which goes to the log. Three are not the
+/// server's fault, and are told as what they are: a [`JoinError`], and as `no_reply` a [`RequestError`] and the
+/// [`DecodeError`] of a reply. The connection stays, unless
+/// [`Commands::max_errors`](super::Commands::max_errors) says otherwise.
 ///
 /// ```
 /// use gustnado::commands::ErrorReply;
@@ -84,10 +92,32 @@ impl ErrorReply {
 
 impl<E: Error + Send + Sync + 'static> From<E> for ErrorReply {
     fn from(error: E) -> Self {
+        let any = &error as &dyn Any;
+        if let Some(error) = any.downcast_ref::<JoinError>() {
+            return not_joined(error);
+        }
+        let unanswered = match any.downcast_ref() {
+            Some(RequestError::Encode(_) | RequestError::NoCommands) => false,
+            Some(_) => true,
+            None => any.is::<DecodeError>(),
+        };
+        if unanswered {
+            return Self::new(code::NO_REPLY, error.to_string());
+        }
         let mut reply = Self::new(code::INTERNAL, "an error within the server");
         reply.0.source = Some(Box::new(error));
         reply
     }
+}
+
+fn not_joined(error: &JoinError) -> ErrorReply {
+    let code = match error {
+        JoinError::Name => code::BAD_CHANNEL,
+        JoinError::TooManyRooms { .. } => code::TOO_MANY_CHANNELS,
+        JoinError::Closing => code::CLOSING,
+        JoinError::Refused(reason) => return ErrorReply::new(code::REFUSED, reason.clone()),
+    };
+    ErrorReply::new(code, error.to_string())
 }
 
 impl fmt::Debug for ErrorReply {

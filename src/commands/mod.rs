@@ -34,6 +34,7 @@ mod context;
 mod error;
 mod frame;
 mod lane;
+mod live;
 mod presence;
 mod request;
 mod router;

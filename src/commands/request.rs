@@ -13,8 +13,8 @@ use crate::{
 
 use super::{
     codec::{Codec, DecodeError, EncodeError},
-    connection::Link,
     frame::{ERROR, ErrorParam, Frame, Id, Outgoing},
+    live::Link,
 };
 
 /// What a client answered to a request.

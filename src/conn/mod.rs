@@ -58,6 +58,7 @@ pub(crate) struct Inner {
     /// What the layer that registers connections knows about this one.
     home: Arc<dyn Any + Send + Sync>,
     /// What the connector's layer keeps here for those who only have the connection.
+    #[cfg(feature = "commands")]
     attached: OnceLock<Arc<dyn Any + Send + Sync>>,
     protocol: Option<Box<str>>,
     peer: OnceLock<SocketAddr>,
@@ -117,6 +118,7 @@ impl Conn {
             request,
             extensions,
             home,
+            #[cfg(feature = "commands")]
             attached: OnceLock::new(),
             protocol,
             peer: peer.map(OnceLock::from).unwrap_or_default(),
