@@ -30,6 +30,7 @@
 //!   [`Handler::stream`] with [`Incoming`] and [`MessageIo`].
 //! - Code around any connector: [`middleware`]. Connections without a type of their own: [`Handler::builder`].
 //! - Knobs from a file or the environment: `settings`, with the feature `config`.
+//! - Messages with a name, as JSON or MessagePack, to typed handlers: [`commands`] (feature `commands`, on by default).
 //! - What it can count: [`Stats`] of a handler and [`Traffic`] of a connection.
 //!
 //! Section numbers (§5.5.1) are those of [RFC 6455](https://www.rfc-editor.org/rfc/rfc6455).
@@ -49,6 +50,8 @@
 
 #![warn(clippy::print_stdout, clippy::print_stderr)]
 
+#[cfg(feature = "commands")]
+pub mod commands;
 mod config;
 mod conn;
 mod connector;

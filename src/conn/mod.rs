@@ -83,6 +83,9 @@ pub(crate) struct Inner {
     extensions: Extensions,
     /// What the layer that registers connections knows about this one.
     home: Arc<dyn Watcher>,
+    /// What the connector's layer keeps here for those who only have the connection.
+    #[cfg(feature = "commands")]
+    attached: OnceLock<Arc<dyn Any + Send + Sync>>,
     protocol: Option<Box<str>>,
     peer: OnceLock<SocketAddr>,
     state: Mutex<State>,
@@ -146,6 +149,8 @@ impl Conn {
             request,
             extensions,
             home,
+            #[cfg(feature = "commands")]
+            attached: OnceLock::new(),
             protocol,
             peer: peer.map(OnceLock::from).unwrap_or_default(),
             state: Mutex::new(state),
@@ -287,6 +292,18 @@ impl Conn {
 
     pub(crate) fn home(&self) -> &(dyn Any + Send + Sync) {
         self.0.home.as_any()
+    }
+
+    /// Keeps a value; the first one stays.
+    #[cfg(feature = "commands")]
+    pub(crate) fn attach(&self, value: Arc<dyn Any + Send + Sync>) {
+        let _ = self.0.attached.set(value);
+    }
+
+    /// The value that was attached, if it is a `T`.
+    #[cfg(feature = "commands")]
+    pub(crate) fn attached<T: Any>(&self) -> Option<&T> {
+        self.0.attached.get()?.downcast_ref()
     }
 
     pub(crate) fn set_round_trip(&self, time: Duration) {

@@ -103,19 +103,21 @@ impl Group {
     }
 
     /// Puts a message into every member's outbox, but for those in `except`. With `seen`, members that are in it are
-    /// left out and the others added, so that several groups make no duplicates.
+    /// left out and the others added, so that several groups make no duplicates. Of those who are left, only who is
+    /// `wanted` gets the message.
     pub(crate) fn send(
         &self,
         message: &Encoded<'_>,
         except: &[ConnId],
         mut seen: Option<&mut HashSet<ConnId>>,
+        mut wanted: impl FnMut(&Conn) -> bool,
         report: &mut Report,
     ) {
         let members = self.members.lock();
         let mut own = Report::default();
         for (id, conn) in &members.conns {
             let left_out = except.contains(id) || seen.as_mut().is_some_and(|seen| !seen.insert(*id));
-            if !left_out {
+            if !left_out && wanted(conn) {
                 own.add(conn.offer(message));
             }
         }

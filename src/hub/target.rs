@@ -48,7 +48,7 @@ impl Target {
     /// is each handler's [`SlowReader`](crate::SlowReader) choice. A connection that is in several of the rooms gets
     /// it once.
     pub async fn send(&self, message: impl Into<Message>) -> Report {
-        self.send_now(&message.into())
+        self.send_where(&message.into(), |_| true)
     }
 
     /// Closes the connections of everybody it is for; returns how many were open.
@@ -81,7 +81,8 @@ impl Target {
         }
     }
 
-    fn send_now(&self, message: &Message) -> Report {
+    /// As [`send`](Self::send), to those who are `wanted`. Locks are held while that is asked.
+    pub(crate) fn send_where(&self, message: &Message, mut wanted: impl FnMut(&Conn) -> bool) -> Report {
         let groups = self.groups();
         let mut report = Report::default();
         if groups.is_empty() {
@@ -90,7 +91,7 @@ impl Target {
         let encoded = self.hub.encode(message);
         let mut seen = (groups.len() > 1).then(HashSet::new);
         for group in groups {
-            group.send(&encoded, &self.except, seen.as_mut(), &mut report);
+            group.send(&encoded, &self.except, seen.as_mut(), &mut wanted, &mut report);
         }
         self.hub.0.fan_out.add(message.len(), &report);
         self.hub.happened(None, || {
@@ -102,6 +103,15 @@ impl Target {
             Some(What::Broadcast { rooms, user, message, report })
         });
         report
+    }
+
+    /// Puts a message into the outboxes of some whom [`send_where`](Self::send_where) did not want.
+    #[cfg(feature = "commands")]
+    pub(crate) fn offer_to(&self, conns: &[Conn], message: &Message, report: &mut Report) {
+        let encoded = self.hub.encode(message);
+        for conn in conns {
+            report.add(conn.offer(&encoded));
+        }
     }
 }
 

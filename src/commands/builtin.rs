@@ -1,0 +1,71 @@
+//! The commands that are there without the application's doing: `join`, `leave` and `ping`.
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use serde::Serialize;
+
+use crate::hub::{Joined, Left};
+
+use super::{
+    context::Context,
+    error::ErrorReply,
+    frame::{Frame, Outgoing},
+    router::{Answer, answer},
+};
+
+/// Those of the built-in commands that need no membership of the room that they are for.
+pub(super) fn is_about_membership(cmd: &str) -> bool {
+    matches!(cmd, "join" | "leave")
+}
+
+#[derive(Serialize)]
+struct Outcome {
+    result: &'static str,
+}
+
+#[derive(Serialize)]
+struct Pong {
+    /// Milliseconds since 1970.
+    time: u64,
+}
+
+/// Carries out a built-in command; `None` if there is none of that name.
+pub(super) async fn run<S: Send + Sync + 'static>(
+    context: &Context<S>,
+    frame: &Frame,
+) -> Option<Result<Answer, ErrorReply>> {
+    let done = match &*frame.cmd {
+        "join" => join(context).await.and_then(|result| answer(frame, &Outcome { result })),
+        "leave" => leave(context).await.and_then(|result| answer(frame, &Outcome { result })),
+        "ping" => ping(frame),
+        _ => return None,
+    };
+    Some(done)
+}
+
+async fn join<S: Send + Sync + 'static>(context: &Context<S>) -> Result<&'static str, ErrorReply> {
+    let joined = context.join(context.need_channel()?).await?;
+    Ok(match joined {
+        Joined::Created => "created",
+        Joined::Joined => "joined",
+        Joined::Already => "already",
+    })
+}
+
+async fn leave<S: Send + Sync + 'static>(context: &Context<S>) -> Result<&'static str, ErrorReply> {
+    Ok(match context.leave(context.need_channel()?).await {
+        Left::Emptied => "emptied",
+        Left::Left => "left",
+        Left::NotThere => "not_there",
+    })
+}
+
+/// One without an `id` is answered too, by a command: what would it be for otherwise?
+fn ping(frame: &Frame) -> Result<Answer, ErrorReply> {
+    let time = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis();
+    let pong = Pong { time: u64::try_from(time).unwrap_or(u64::MAX) };
+    match frame.id {
+        Some(_) => answer(frame, &pong),
+        None => Ok(Some(frame.codec.encode(&Outgoing::new("pong", &pong))?)),
+    }
+}
