@@ -9,9 +9,10 @@ use crate::server::{Program, Server};
 
 /// Builds the release program of each of these servers with the cargo that runs us.
 pub fn servers(servers: &[&Server]) -> Result<()> {
-    servers
-        .iter()
-        .try_for_each(|server| build(server.program).with_context(|| format!("building {}", server.name)))
+    servers.iter().try_for_each(|server| {
+        let mut programs = [Some(server.program), server.broadcast].into_iter().flatten();
+        programs.try_for_each(build).with_context(|| format!("building {}", server.name))
+    })
 }
 
 /// Where the built program is.

@@ -6,6 +6,7 @@
 mod build;
 mod connect;
 mod cores;
+mod fanout;
 mod generator;
 mod histogram;
 mod machine;
@@ -24,7 +25,7 @@ use anyhow::{Context, Result, bail};
 
 use crate::cores::Cores;
 use crate::options::Options;
-use crate::process::Processes;
+use crate::process::{Process, Processes};
 use crate::report::Report;
 use crate::server::Server;
 use crate::workload::Workload;
@@ -46,9 +47,11 @@ fn main() -> Result<()> {
     let mut report = Report::new(&options);
     for round in 1..=options.rounds {
         for workload in &options.workloads {
-            for server in options.servers.iter().filter(|server| workload.suits(server)) {
+            for server in &options.servers {
+                let Some(program) = workload.program(server) else { continue };
                 eprintln!("round {round} of {}: {} {}", options.rounds, workload.name(), server.name);
-                sample(&processes, &options, workload, server, &mut report)
+                let process = processes.start(server, program)?;
+                sample(&process, &options, workload, server, &mut report)
                     .with_context(|| format!("{} with {}", workload.name(), server.name))?;
             }
         }
@@ -59,16 +62,18 @@ fn main() -> Result<()> {
 
 /// Measures a fresh process once, for an old one carries the memory of the workload before.
 fn sample(
-    processes: &Processes,
+    process: &Process,
     options: &Options,
     workload: &Workload,
     server: &Server,
     report: &mut Report,
 ) -> Result<()> {
-    let process = processes.start(server)?;
     match workload {
-        Workload::Echo(echo) => report.add_echo(echo, server, measure::echo(&process, echo, options.window)?),
-        Workload::Memory => report.add_memory(server, memory::idle(&process, options.idle_connections)?),
+        Workload::Echo(echo) => report.add_echo(echo, server, measure::echo(process, echo, options.window)?),
+        Workload::Fanout(fanout) => {
+            report.add_fanout(fanout, server, measure::fanout(process, fanout, options.window)?);
+        }
+        Workload::Memory => report.add_memory(server, memory::idle(process, options.idle_connections)?),
     }
     Ok(())
 }

@@ -15,7 +15,7 @@ use crate::workload::Workload;
 pub struct Options {
     /// How often everything is measured; the report shows medians.
     pub rounds: u32,
-    /// How long one echo sample takes, without its warm-up.
+    /// How long one sample of echoes or fan-out takes, without its warm-up.
     pub window: Duration,
     /// Connections of the memory workload.
     pub idle_connections: usize,
@@ -30,9 +30,9 @@ pub fn help() -> String {
     let workloads: Vec<_> = Workload::all().iter().map(Workload::name).collect();
     let servers: Vec<_> = SERVERS.iter().map(|server| server.name).collect();
     format!(
-        "Measures echo servers and prints a Markdown table.\n\n\
+        "Measures servers and prints a Markdown table.\n\n\
          --rounds N            samples of everything, whose medians are shown (5)\n\
-         --seconds S           length of an echo sample (2)\n\
+         --seconds S           length of a sample of echoes or fan-out (2)\n\
          --only WORKLOAD,...   {}\n\
          --servers NAME,...    {}\n\
          --memory-only         the same as --only memory\n\

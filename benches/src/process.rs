@@ -13,7 +13,7 @@ use nix::sys::signal::{SigSet, Signal};
 use crate::build;
 use crate::connect::PATIENCE;
 use crate::cores::Cores;
-use crate::server::{Protocol, Server};
+use crate::server::{Program, Protocol, Server};
 
 /// The place of the one server that runs, shared with the thread that waits for signals.
 #[derive(Debug, Clone)]
@@ -54,8 +54,8 @@ impl Processes {
     }
 
     /// Starts a server on a free port and its core, and waits until it listens.
-    pub fn start(&self, server: &Server) -> Result<Process> {
-        let path = build::path(server.program);
+    pub fn start(&self, server: &Server, program: Program) -> Result<Process> {
+        let path = build::path(program);
         let mut command = Command::new(&path);
         command
             .arg("127.0.0.1:0")

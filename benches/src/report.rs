@@ -3,17 +3,18 @@
 use std::fmt::Write;
 
 use crate::machine;
-use crate::measure::EchoSample;
+use crate::measure::{EchoSample, FanoutSample};
 use crate::memory::MemorySample;
 use crate::options::Options;
 use crate::server::{AXUM, RAW_TCP, Server};
-use crate::workload::Echo;
+use crate::workload::{Echo, Fanout};
 
 /// All samples of a run, in the order of the rounds.
 #[derive(Debug)]
 pub struct Report {
     title: String,
     echoes: Vec<Samples<EchoSample>>,
+    fanouts: Vec<Samples<FanoutSample>>,
     memory: Vec<Samples<MemorySample>>,
     idle_connections: usize,
 }
@@ -41,12 +42,18 @@ impl Report {
             options.rounds,
             options.window.as_secs_f64(),
         );
-        Self { title, echoes: Vec::new(), memory: Vec::new(), idle_connections: options.idle_connections }
+        let (echoes, fanouts, memory) = Default::default();
+        Self { title, echoes, fanouts, memory, idle_connections: options.idle_connections }
     }
 
     /// One sample more of an echo workload.
     pub fn add_echo(&mut self, echo: &Echo, server: &Server, sample: EchoSample) {
         add(&mut self.echoes, echo.name, server.name, sample);
+    }
+
+    /// One sample more of a fan-out workload.
+    pub fn add_fanout(&mut self, fanout: &Fanout, server: &Server, sample: FanoutSample) {
+        add(&mut self.fanouts, fanout.name, server.name, sample);
     }
 
     /// One sample more of the memory workload.
@@ -65,6 +72,14 @@ impl Report {
             );
         }
         self.echoes.iter().for_each(|row| self.echo_row(&mut text, row));
+        if !self.fanouts.is_empty() {
+            text.push_str(
+                "\n| fan-out | server | CPU µs per delivery | spread | ÷ axum | deliveries per CPU second \
+                 | deliveries per second | µs until everybody has it | server's core | generator's core |\n\
+                 |---|---|---|---|---|---|---|---|---|---|\n",
+            );
+        }
+        self.fanouts.iter().for_each(|row| self.fanout_row(&mut text, row));
         if !self.memory.is_empty() {
             let connections = self.idle_connections;
             _ = writeln!(
@@ -93,8 +108,8 @@ impl Report {
             row.server,
             figure(Some(cpu)),
             row.spread(|sample| sample.cpu_micros) * 100.0,
-            figure(self.ratio(row, RAW_TCP)),
-            figure(self.ratio(row, AXUM)),
+            figure(ratio(&self.echoes, row, RAW_TCP, |sample| sample.cpu_micros)),
+            figure(ratio(&self.echoes, row, AXUM, |sample| sample.cpu_micros)),
             1e6 / cpu,
             row.median(|sample| sample.per_second),
             figure(optional(|sample| sample.p50_micros)),
@@ -104,15 +119,32 @@ impl Report {
         );
     }
 
-    /// The median over the rounds of the CPU per message as a multiple of another server's in the same round.
-    ///
-    /// Round by round, for what else happens on the machine changes from round to round and hits both.
-    fn ratio(&self, row: &Samples<EchoSample>, other: &str) -> Option<f64> {
-        let other =
-            self.echoes.iter().find(|entry| entry.workload == row.workload && entry.server == other)?;
-        let pairs = row.samples.iter().zip(&other.samples);
-        Some(median(pairs.map(|(ours, theirs)| ours.cpu_micros / theirs.cpu_micros).collect()))
+    fn fanout_row(&self, text: &mut String, row: &Samples<FanoutSample>) {
+        let cpu = row.median(|sample| sample.cpu_micros);
+        _ = writeln!(
+            text,
+            "| {} | {} | {} | {:.0} % | {} | {:.0} | {:.0} | {:.0} | {:.0} % | {:.0} % |",
+            row.workload,
+            row.server,
+            figure(Some(cpu)),
+            row.spread(|sample| sample.cpu_micros) * 100.0,
+            figure(ratio(&self.fanouts, row, AXUM, |sample| sample.cpu_micros)),
+            1e6 / cpu,
+            row.median(|sample| sample.per_second),
+            row.median(|sample| sample.everybody_micros),
+            row.median(|sample| sample.server_share) * 100.0,
+            row.median(|sample| sample.generator_share) * 100.0,
+        );
     }
+}
+
+/// The median over the rounds of a value as a multiple of another server's in the same round.
+///
+/// Round by round, for what else happens on the machine changes from round to round and hits both.
+fn ratio<T>(rows: &[Samples<T>], row: &Samples<T>, other: &str, value: fn(&T) -> f64) -> Option<f64> {
+    let other = rows.iter().find(|entry| entry.workload == row.workload && entry.server == other)?;
+    let pairs = row.samples.iter().zip(&other.samples);
+    Some(median(pairs.map(|(ours, theirs)| value(ours) / value(theirs)).collect()))
 }
 
 fn memory_row(text: &mut String, row: &Samples<MemorySample>) {

@@ -5,8 +5,10 @@
 pub struct Server {
     /// As `--servers` and the report spell it.
     pub name: &'static str,
-    /// What cargo builds.
+    /// What cargo builds for the echo workloads and for memory.
     pub program: Program,
+    /// What it builds for fan-out: every message goes to everybody, the sender included.
+    pub broadcast: Option<Program>,
     /// What it speaks on its port.
     pub protocol: Protocol,
     /// Arguments after the address.
@@ -43,6 +45,7 @@ pub const SERVERS: &[Server] = &[
     Server {
         name: RAW_TCP,
         program: Program::Peer("raw_tcp"),
+        broadcast: None,
         protocol: Protocol::Raw,
         arguments: &[],
         packages: &["tokio"],
@@ -50,6 +53,7 @@ pub const SERVERS: &[Server] = &[
     Server {
         name: AXUM,
         program: Program::Peer("axum"),
+        broadcast: Some(Program::Peer("axum_broadcast")),
         protocol: Protocol::WebSocket,
         arguments: &[],
         packages: &["axum", "tokio-tungstenite", "tungstenite"],
@@ -57,6 +61,7 @@ pub const SERVERS: &[Server] = &[
     Server {
         name: "gustnado",
         program: Program::Example("echo"),
+        broadcast: Some(Program::Example("broadcast")),
         protocol: Protocol::WebSocket,
         arguments: &["--max-message-size", "16777216"],
         packages: &[],
