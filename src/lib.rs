@@ -51,7 +51,7 @@ pub use self::{
         Connector, Disconnect, Factory, Handshake, Incoming, IntoConnector, InvalidHeader, MessageIo,
         MessageMode, PeerAddr, Reject,
     },
-    handler::{Body, Handler, NoFallback},
+    handler::{Body, Handler, InvalidProxy, NoFallback, ProxyHeader, TrustProxy},
     hub::{
         ConnInfo, Counts, Hub, HubBuilder, JoinError, JoinRequest, Joined, Left, Page, Report, RoomInfo,
         Target,

@@ -151,7 +151,8 @@ impl Conn {
         self.0.protocol.as_deref()
     }
 
-    /// The other end's address; behind a proxy, the proxy's. `None` where the transport has no address.
+    /// The other end's address; behind a proxy, the proxy's, unless the handler
+    /// [trusts it](crate::Handler::trust_proxy). `None` where the transport has no address.
     pub fn peer(&self) -> Option<SocketAddr> {
         self.0.peer.get().copied()
     }

@@ -1,5 +1,6 @@
 //! [`Handler`]: the tower service that opens connections.
 
+mod admission;
 mod body;
 mod builder;
 mod open;
@@ -19,8 +20,11 @@ use http::{Request, Response};
 use tower_layer::Layer;
 use tower_service::Service;
 
-pub use self::body::Body;
 use self::open::Shared;
+pub use self::{
+    admission::{InvalidProxy, ProxyHeader, TrustProxy},
+    body::Body,
+};
 use crate::{
     conn::Conn,
     connector::{
@@ -66,6 +70,10 @@ use crate::{
 /// | [`write_timeout`](Self::write_timeout) | 15 s |
 /// | [`close_timeout`](Self::close_timeout) | 5 s |
 /// | origin | the same host |
+/// | [`max_connections`](Self::max_connections), [`max_new_connections`](Self::max_new_connections) | no limit |
+/// | [`max_connections_per_peer`](Self::max_connections_per_peer) | no limit; IPv6 counts [per /64](Self::ipv6_prefix) |
+/// | [`max_connections_per_user`](Self::max_connections_per_user) | no limit |
+/// | [`trust_proxy`](Self::trust_proxy) | off: a peer is who is at the other end of the transport |
 /// | messages that wait for the reader in [stream mode](Self::stream) | 100 |
 /// | [`visible_rejects`](Self::visible_rejects), [`debug`](Self::debug) | off |
 #[derive(Clone)]

@@ -22,7 +22,10 @@ use crate::{
     stats::HandlerCounters,
 };
 
-use super::Body;
+use super::{
+    Body,
+    admission::{Admission, Permit},
+};
 
 /// What all clones of a handler share.
 #[derive(Clone)]
@@ -39,6 +42,7 @@ pub(super) struct Shared {
     pub(super) peer_from: Arc<PeerFrom>,
     pub(super) counters: Arc<HandlerCounters>,
     pub(super) hub: Hub,
+    pub(super) admission: Admission,
 }
 
 type PeerFrom = dyn Fn(&Extensions) -> Option<SocketAddr> + Send + Sync;
@@ -63,6 +67,7 @@ impl Shared {
             peer_from: Arc::new(|extensions| Some(extensions.get::<PeerAddr>()?.0)),
             counters: Arc::default(),
             hub: Hub::new(),
+            admission: Admission::default(),
         }
     }
 
@@ -79,11 +84,18 @@ impl Shared {
         };
         let Some(upgrade) = upgrade else { return self.refuse(Reject::from(NoUpgrade)) };
 
-        let peer = (self.peer_from)(&parts.extensions);
+        let mut peer = (self.peer_from)(&parts.extensions);
+        if let Some(proxies) = &self.admission.trust_proxy {
+            peer = proxies.client(peer, &parts.headers);
+        }
+        let mut permit = match self.admission.admit(peer) {
+            Ok(permit) => permit,
+            Err(reject) => return self.refuse(reject),
+        };
         let home = Arc::new(self.hub.clone());
         let mut handshake = Handshake::new(parts, &mut opening, peer, self.conn.clone(), home);
         handshake.select_protocol(self.protocols.iter().map(AsRef::as_ref));
-        let (connector, open) = match self.connect(&mut handshake).await {
+        let (connector, open) = match self.connect(&mut handshake, &mut permit).await {
             Ok(connector) => (connector, Some(OpenGuard::new(self.counters.clone()))),
             Err(reject) if self.visible_rejects => {
                 self.log(&reject);
@@ -121,7 +133,7 @@ impl Shared {
         tokio::spawn(
             async move {
                 task.await;
-                drop((registered, open));
+                drop((registered, open, permit));
             }
             .instrument(span),
         );
@@ -129,10 +141,15 @@ impl Shared {
     }
 
     /// The connector for a request that agrees to it.
-    async fn connect(&self, handshake: &mut Handshake) -> Result<Box<dyn Connector>, Reject> {
+    async fn connect(
+        &self,
+        handshake: &mut Handshake,
+        permit: &mut Permit,
+    ) -> Result<Box<dyn Connector>, Reject> {
         let connect = CatchPanic(Box::pin(async {
             let mut connector = self.factory.create(handshake).await?;
             connector.on_connect(handshake).await?;
+            self.admission.admit_user(permit, handshake.user())?;
             Ok(connector)
         }));
         match tokio::time::timeout(self.handshake_timeout, connect).await {
