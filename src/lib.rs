@@ -45,7 +45,7 @@ mod stats;
 pub use async_trait::async_trait;
 
 pub use self::{
-    config::SlowReader,
+    config::{RateAction, RateLimit, SlowReader},
     conn::{Cause, Closed, ClosedBy, Conn, ConnId, Phase, RequestInfo, SendError},
     connector::{
         Connector, Disconnect, Factory, Handshake, Incoming, IntoConnector, InvalidHeader, MessageIo,

@@ -25,6 +25,9 @@ pub struct Traffic {
     pub unsent: u64,
     /// Messages that came in after the server had begun to close.
     pub ignored: u64,
+    /// Messages that came in beyond the rate limit and were [dropped](crate::RateAction::Drop), or closed the
+    /// connection.
+    pub rate_limited: u64,
 }
 
 /// What an outbox has dropped.
@@ -71,6 +74,7 @@ pub(crate) struct TrafficCounters {
     dropped_oldest: AtomicU64,
     unsent: AtomicU64,
     ignored: AtomicU64,
+    rate_limited: AtomicU64,
 }
 
 impl TrafficCounters {
@@ -84,6 +88,7 @@ impl TrafficCounters {
             (&self.dropped_oldest, traffic.dropped_oldest),
             (&self.unsent, traffic.unsent),
             (&self.ignored, traffic.ignored),
+            (&self.rate_limited, traffic.rate_limited),
         ];
         for (counter, more) in pairs {
             if more > 0 {
@@ -102,6 +107,7 @@ impl TrafficCounters {
             dropped_oldest: self.dropped_oldest.load(Relaxed),
             unsent: self.unsent.load(Relaxed),
             ignored: self.ignored.load(Relaxed),
+            rate_limited: self.rate_limited.load(Relaxed),
         }
     }
 }

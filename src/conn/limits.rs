@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use crate::config::{ConnConfig, SlowReader, timer};
+use crate::config::{ConnConfig, RateLimit, SlowReader, timer};
 
 use super::Conn;
 
@@ -34,6 +34,13 @@ impl Conn {
     /// What happens when the outbox is full.
     pub fn set_slow_reader(&self, choice: SlowReader) {
         self.configure(|config| config.slow_reader = choice);
+    }
+
+    /// How many messages, and bytes of them, the peer may send per second; `None` for no limit. What was used of an
+    /// earlier limit stays used.
+    pub fn set_message_rate(&self, limit: impl Into<Option<RateLimit>>) {
+        let limit = limit.into();
+        self.configure(|config| config.message_rate = limit);
     }
 
     /// How often a ping goes out; `None` or zero for never.

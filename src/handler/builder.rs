@@ -5,7 +5,7 @@ use std::{net::SocketAddr, num::NonZeroUsize, sync::Arc, time::Duration};
 use http::{HeaderName, request::Parts};
 
 use crate::{
-    config::{ConnConfig, SlowReader, timer},
+    config::{ConnConfig, RateLimit, SlowReader, timer},
     connector::{PeerAddr, keep_extension},
     hub::Hub,
     protocol::origin::{InvalidOrigin, Origin, OriginPolicy},
@@ -44,6 +44,14 @@ impl<F> Handler<F> {
     #[must_use]
     pub fn slow_reader(self, choice: SlowReader) -> Self {
         self.conn(|config| config.slow_reader = choice)
+    }
+
+    /// How many messages, and bytes of them, a peer may send per second, and what happens when it sends more: no
+    /// limit by default.
+    #[must_use]
+    pub fn message_rate(self, limit: impl Into<Option<RateLimit>>) -> Self {
+        let limit = limit.into();
+        self.conn(|config| config.message_rate = limit)
     }
 
     /// How many bytes of messages are read while a callback is busy: 64 KiB by default, each message counted

@@ -64,6 +64,7 @@ use crate::{
 /// | [`max_fragments`](Self::max_fragments) | 1,024 |
 /// | [`outbox_limits`](Self::outbox_limits) | 1 MiB and 1,024 messages |
 /// | [`slow_reader`](Self::slow_reader) | disconnect, 1013 |
+/// | [`message_rate`](Self::message_rate) | no limit |
 /// | [`read_ahead`](Self::read_ahead) | 64 KiB |
 /// | [`ping_interval`](Self::ping_interval) / [`pong_timeout`](Self::pong_timeout) | 30 s / 60 s |
 /// | [`handshake_timeout`](Self::handshake_timeout) | 30 s |

@@ -3,6 +3,7 @@
 mod input;
 pub(crate) mod io;
 mod keepalive;
+mod rate;
 mod wire;
 mod writer;
 
@@ -142,6 +143,7 @@ fn log(closed: &Closed) {
                 bytes_received = traffic.bytes_received,
                 bytes_sent = traffic.bytes_sent,
                 unsent = traffic.unsent,
+                rate_limited = traffic.rate_limited,
                 "closed"
             )
         };
