@@ -7,6 +7,8 @@ mod rate;
 
 use std::{num::NonZeroUsize, time::Duration};
 
+use tokio::time::Instant;
+
 use crate::protocol::receiver;
 
 pub(crate) use self::rate::Quota;
@@ -39,6 +41,8 @@ pub(crate) struct ConnConfig {
     pub(crate) outbox_messages: NonZeroUsize,
     pub(crate) slow_reader: SlowReader,
     pub(crate) message_rate: Option<RateLimit>,
+    /// When the connection is closed with 4401.
+    pub(crate) expiry: Option<Instant>,
     pub(crate) ping_interval: Option<Duration>,
     pub(crate) pong_timeout: Option<Duration>,
     pub(crate) write_timeout: Duration,
@@ -54,6 +58,7 @@ impl Default for ConnConfig {
             outbox_messages: NonZeroUsize::new(1024).expect("1024 is not zero"),
             slow_reader: SlowReader::Disconnect,
             message_rate: None,
+            expiry: None,
             ping_interval: Some(Duration::from_secs(30)),
             pong_timeout: Some(Duration::from_secs(60)),
             write_timeout: Duration::from_secs(15),

@@ -28,10 +28,12 @@
 //!   [`Conn`], [`Message`] and [`Disconnect`] while it is, [`Closed`] and [`Cause`] after.
 //! - What it mounts: [`Handler`], which has every knob and the table of their defaults. Without callbacks:
 //!   [`Handler::stream`] with [`Incoming`] and [`MessageIo`].
+//! - Who may come in: [`Authenticate`] and [`Tickets`]; how many and how fast: [`Handler`] and [`RateLimit`].
 //! - What it can count: [`Stats`] of a handler and [`Traffic`] of a connection.
 
 #![warn(clippy::print_stdout, clippy::print_stderr)]
 
+mod auth;
 mod config;
 mod conn;
 mod connector;
@@ -45,6 +47,7 @@ mod stats;
 pub use async_trait::async_trait;
 
 pub use self::{
+    auth::{Authenticate, FirstMessage, Identity, Source, Tickets, Token},
     config::{RateAction, RateLimit, SlowReader},
     conn::{Cause, Closed, ClosedBy, Conn, ConnId, Phase, RequestInfo, SendError},
     connector::{

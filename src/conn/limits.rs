@@ -6,6 +6,8 @@ use std::{
     time::Duration,
 };
 
+use tokio::time::Instant;
+
 use crate::config::{ConnConfig, RateLimit, SlowReader, timer};
 
 use super::Conn;
@@ -41,6 +43,16 @@ impl Conn {
     pub fn set_message_rate(&self, limit: impl Into<Option<RateLimit>>) {
         let limit = limit.into();
         self.configure(|config| config.message_rate = limit);
+    }
+
+    /// Closes the connection with 4401 after so long, whatever was said before; `None` for never. What else the
+    /// peer has sent by then is ignored.
+    pub fn set_expiry(&self, time: impl Into<Option<Duration>>) {
+        self.set_expiry_at(time.into().and_then(|time| Instant::now().checked_add(time)));
+    }
+
+    pub(crate) fn set_expiry_at(&self, expiry: Option<Instant>) {
+        self.configure(|config| config.expiry = expiry);
     }
 
     /// How often a ping goes out; `None` or zero for never.

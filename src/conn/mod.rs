@@ -44,6 +44,9 @@ use crate::{
     stats::{Traffic, TrafficCounters},
 };
 
+/// The close code of a credential that does not hold (any more): 4000 + 401.
+pub(crate) const EXPIRED: u16 = 4401;
+
 /// The writer of a connection: send from any task, as often as it is cloned.
 ///
 /// It only writes; what comes in is the [`Connector`](crate::Connector)'s. A clone is one more reference to the
@@ -254,6 +257,18 @@ impl Conn {
         let mut state = self.0.state.lock();
         state.outbox.release();
         self.0.after_push(&mut state);
+    }
+
+    /// What groups send waits from here on, also after `on_open`, and is dropped if the connection closes: it is not
+    /// known yet whether the peer may see it.
+    pub(crate) fn hold(&self) {
+        self.0.state.lock().outbox.set_gated(true);
+    }
+
+    /// Ends [`hold`](Self::hold).
+    pub(crate) fn release(&self) {
+        self.0.state.lock().outbox.set_gated(false);
+        self.opened();
     }
 
     pub(crate) fn set_peer(&self, peer: SocketAddr) {

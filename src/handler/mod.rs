@@ -20,6 +20,7 @@ use http::{Request, Response};
 use tower_layer::Layer;
 use tower_service::Service;
 
+pub(crate) use self::admission::UserGate;
 use self::open::Shared;
 pub use self::{
     admission::{InvalidProxy, ProxyHeader, TrustProxy},

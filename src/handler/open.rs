@@ -110,6 +110,9 @@ impl Shared {
         for keep in &self.keep_extensions {
             keep(&accepted.parts.extensions, &mut kept);
         }
+        if let Some(gate) = permit.gate() {
+            kept.insert(gate);
+        }
         let conn = Conn::new(Opened {
             id: self.hub.next_id(),
             request: RequestInfo::copied_from(&accepted.parts, &self.keep_headers),
@@ -119,7 +122,7 @@ impl Shared {
             peer: accepted.peer,
             config: accepted.config,
         });
-        let answer = opening.answer(conn.protocol(), accepted.response_headers);
+        let answer = opening.answer(accepted.answered_protocol.as_deref(), accepted.response_headers);
         let span = tracing::info_span!(
             "connection",
             id = %conn.id(),

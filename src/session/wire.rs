@@ -18,7 +18,7 @@ use tokio_util::io::poll_read_buf;
 
 use crate::{
     config::ConnConfig,
-    conn::{Cause, Closed, ClosedBy, Conn, Phase},
+    conn::{Cause, Closed, ClosedBy, Conn, EXPIRED, Phase},
     protocol::{
         close::{CloseCode, CloseFrame},
         error::ProtocolError,
@@ -237,6 +237,11 @@ impl Wire {
                     self.traffic.ignored += 1;
                     return None;
                 }
+                // A peer that always has something to read leaves no time for the timer.
+                if self.config.expiry.is_some() && self.expired(Instant::now()) {
+                    self.traffic.ignored += 1;
+                    return None;
+                }
                 let rate = self.rate.as_mut();
                 match rate.map_or(Verdict::Taken, |rate| rate.message(message.len(), Instant::now())) {
                     Verdict::Taken => Some(Next::Message(message)),
@@ -418,7 +423,8 @@ impl Wire {
         if fired && self.tick() {
             return true;
         }
-        let deadlines = [self.keepalive.deadline(&self.config), self.end.deadline, self.paused];
+        let expiry = self.config.expiry.filter(|_| self.end.first.is_none());
+        let deadlines = [self.keepalive.deadline(&self.config), self.end.deadline, self.paused, expiry];
         let Some(deadline) = deadlines.into_iter().flatten().min() else { return false };
         // One that fires too early is looked at again then: nothing is set anew for each message, and nothing
         // polled, since this task is the one it wakes.
@@ -442,6 +448,9 @@ impl Wire {
         if self.deaf {
             self.keepalive.heard(now);
         }
+        if self.end.first.is_none() && self.expired(now) {
+            return true;
+        }
         if self.paused.is_some_and(|until| until <= now) {
             return true;
         }
@@ -459,6 +468,16 @@ impl Wire {
                 true
             }
         }
+    }
+
+    /// Whether the connection's time is up; then it is closed.
+    fn expired(&self, now: Instant) -> bool {
+        let expired = self.config.expiry.is_some_and(|expiry| expiry <= now);
+        if expired {
+            let frame = CloseFrame::sendable(EXPIRED.into(), Text::from_static("expired"));
+            self.conn.begin_close(Some(frame), Some(Arc::new(Cause::Expired)));
+        }
+        expired
     }
 
     /// Holds nothing while the task sleeps.

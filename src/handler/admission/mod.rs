@@ -6,11 +6,13 @@ mod proxy;
 
 use std::{
     net::{IpAddr, Ipv6Addr, SocketAddr},
-    sync::Arc,
+    sync::{Arc, Weak},
     time::Duration,
 };
 
 use http::{HeaderValue, StatusCode, header::RETRY_AFTER};
+
+use parking_lot::Mutex;
 
 use crate::connector::Reject;
 
@@ -45,7 +47,7 @@ pub(super) struct Admission {
 pub(super) struct Permit {
     _total: Option<Place<()>>,
     _peer: Option<Place<Option<IpAddr>>>,
-    user: Option<Place<Box<str>>>,
+    user: Option<UserPlace>,
 }
 
 impl Default for Admission {
@@ -92,11 +94,9 @@ impl Admission {
 
     /// Takes a place of the user, once it is known who asks.
     pub(super) fn admit_user(&self, permit: &mut Permit, user: Option<&str>) -> Result<(), Reject> {
-        let Some(user) = user else { return Ok(()) };
-        permit.user = take(&self.users, || user.into(), self.max_per_user).map_err(|Full| {
-            busy(StatusCode::TOO_MANY_REQUESTS, "too many connections of this user", RETRY)
-        })?;
-        Ok(())
+        let Some(max) = self.max_per_user else { return Ok(()) };
+        let place = permit.user.insert(UserPlace { users: self.users.clone(), max, taken: Arc::default() });
+        user.map_or(Ok(()), |user| place.gate().admit(user))
     }
 
     /// What one peer is: an IPv4 address, or the network of an IPv6 one.
@@ -108,6 +108,49 @@ impl Admission {
             }
             address @ IpAddr::V4(_) => address,
         }
+    }
+}
+
+/// The place of a user, who may be named late.
+#[derive(Debug)]
+struct UserPlace {
+    users: Arc<Places<Box<str>>>,
+    max: usize,
+    taken: Arc<Mutex<Option<Place<Box<str>>>>>,
+}
+
+/// Takes the user's place of a connection. It does not hold it: whoever keeps a connection's writer has one.
+#[derive(Debug, Clone)]
+pub(crate) struct UserGate {
+    users: Arc<Places<Box<str>>>,
+    max: usize,
+    taken: Weak<Mutex<Option<Place<Box<str>>>>>,
+}
+
+impl Permit {
+    /// What lets the connection name its user after its handshake, if users have limits.
+    pub(super) fn gate(&self) -> Option<UserGate> {
+        self.user.as_ref().map(UserPlace::gate)
+    }
+}
+
+impl UserPlace {
+    fn gate(&self) -> UserGate {
+        UserGate { users: self.users.clone(), max: self.max, taken: Arc::downgrade(&self.taken) }
+    }
+}
+
+impl UserGate {
+    /// Takes a place of this user, once.
+    pub(crate) fn admit(&self, user: &str) -> Result<(), Reject> {
+        let Some(taken) = self.taken.upgrade() else { return Ok(()) };
+        let mut taken = taken.lock();
+        if taken.is_none() {
+            *taken = Some(self.users.take(user.into(), self.max).ok_or_else(|| {
+                busy(StatusCode::TOO_MANY_REQUESTS, "too many connections of this user", RETRY)
+            })?);
+        }
+        Ok(())
     }
 }
 
