@@ -22,7 +22,7 @@ struct Guest;
 #[async_trait]
 impl Connector for Guest {
     async fn on_connect(&mut self, handshake: &mut Handshake) -> Result<(), Reject> {
-        if let Some(user) = handshake.query("user").map(|user| user.into_owned()) {
+        if let Some(user) = handshake.query("user").map(std::borrow::Cow::into_owned) {
             handshake.set_user(user);
         }
         match handshake.query("do").as_deref() {
