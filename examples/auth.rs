@@ -1,25 +1,30 @@
-//! A token in the query, or 401: `ws://127.0.0.1:8080/?token=let-me-in`.
+//! A token in the query, a header, a cookie or a subprotocol, or 401: `ws://127.0.0.1:8080/?token=let-me-in`.
 //!
 //! `cargo run --example auth -- [ADDRESS]`
 
-use gustnado::{Conn, Connector, Disconnect, Handler, Handshake, Message, Reject, async_trait};
-use http::{HeaderValue, StatusCode, header::WWW_AUTHENTICATE};
+use gustnado::{
+    Authenticate, Conn, Connector, Disconnect, Handler, Handshake, Identity, Message, Reject, Source, Token,
+    async_trait,
+};
 
-struct Authenticated;
+struct Private {
+    auth: Authenticate,
+}
 
-/// An application would ask its database. Comparing with one secret, it would compare in constant time.
-async fn is_valid(token: &str) -> bool {
-    token == "let-me-in"
+/// An application would ask its database.
+async fn whose(token: Token) -> Result<Identity, Reject> {
+    if token.matches("let-me-in") {
+        Ok(Identity::new("alice"))
+    } else {
+        Err(Reject::unauthorized("a valid token is needed"))
+    }
 }
 
 #[async_trait]
-impl Connector for Authenticated {
+impl Connector for Private {
     async fn on_connect(&mut self, handshake: &mut Handshake) -> Result<(), Reject> {
-        match handshake.query("token") {
-            Some(token) if is_valid(&token).await => Ok(()),
-            _ => Err(Reject::new(StatusCode::UNAUTHORIZED, "a valid token is needed")
-                .header(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"))),
-        }
+        self.auth.check(handshake).await?;
+        Ok(())
     }
 
     async fn on_open(&mut self, conn: &Conn) -> Result<(), Disconnect> {
@@ -35,8 +40,15 @@ impl Connector for Authenticated {
 
 #[tokio::main]
 async fn main() -> std::io::Result<()> {
+    let auth = Authenticate::new(whose)
+        .from(Source::Bearer)
+        .from(Source::Cookie("session"))
+        .from(Source::Subprotocol("bearer."))
+        .from(Source::Query("token"));
+    let handler = Handler::new(move || Private { auth: auth.clone() });
+
     let address = std::env::args().nth(1).unwrap_or("127.0.0.1:8080".into());
     let listener = tokio::net::TcpListener::bind(address).await?;
     println!("listening on {}", listener.local_addr()?);
-    axum::serve(listener, axum::Router::new().fallback_service(Handler::new(|| Authenticated))).await
+    axum::serve(listener, axum::Router::new().fallback_service(handler)).await
 }

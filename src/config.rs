@@ -3,9 +3,16 @@
 //! Users turn them on a [`Handler`](crate::Handler), and those of one connection also on its
 //! [`Conn`](crate::Conn).
 
+mod rate;
+
 use std::{num::NonZeroUsize, time::Duration};
 
+use tokio::time::Instant;
+
 use crate::protocol::receiver;
+
+pub(crate) use self::rate::Quota;
+pub use self::rate::{RateAction, RateLimit};
 
 /// What happens when a message is sent to a peer whose outbox is full.
 ///
@@ -33,6 +40,9 @@ pub(crate) struct ConnConfig {
     pub(crate) outbox_bytes: usize,
     pub(crate) outbox_messages: NonZeroUsize,
     pub(crate) slow_reader: SlowReader,
+    pub(crate) message_rate: Option<RateLimit>,
+    /// When the connection is closed with 4401.
+    pub(crate) expiry: Option<Instant>,
     pub(crate) ping_interval: Option<Duration>,
     pub(crate) pong_timeout: Option<Duration>,
     pub(crate) write_timeout: Duration,
@@ -47,6 +57,8 @@ impl Default for ConnConfig {
             outbox_bytes: 1024 * 1024,
             outbox_messages: NonZeroUsize::new(1024).expect("1024 is not zero"),
             slow_reader: SlowReader::Disconnect,
+            message_rate: None,
+            expiry: None,
             ping_interval: Some(Duration::from_secs(30)),
             pong_timeout: Some(Duration::from_secs(60)),
             write_timeout: Duration::from_secs(15),

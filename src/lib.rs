@@ -31,6 +31,7 @@
 //! - Code around any connector: [`middleware`]. Connections without a type of their own: [`Handler::builder`].
 //! - Knobs from a file or the environment: `settings`, with the feature `config`.
 //! - Messages with a name, as JSON or MessagePack, to typed handlers: [`commands`] (feature `commands`, on by default).
+//! - Who may come in: [`Authenticate`] and [`Tickets`]; how many and how fast: [`Handler`] and [`RateLimit`].
 //! - What it can count: [`Stats`] of a handler and [`Traffic`] of a connection.
 //!
 //! Section numbers (§5.5.1) are those of [RFC 6455](https://www.rfc-editor.org/rfc/rfc6455).
@@ -50,6 +51,7 @@
 
 #![warn(clippy::print_stdout, clippy::print_stderr)]
 
+mod auth;
 #[cfg(feature = "commands")]
 pub mod commands;
 mod config;
@@ -74,13 +76,14 @@ struct Readme;
 pub use async_trait::async_trait;
 
 pub use self::{
-    config::SlowReader,
+    auth::{Authenticate, FirstMessage, Identity, Source, Tickets, Token},
+    config::{RateAction, RateLimit, SlowReader},
     conn::{Cause, Closed, ClosedBy, Conn, ConnId, Phase, RequestInfo, SendError},
     connector::{
         Connector, Disconnect, Factory, Handshake, Incoming, IntoConnector, InvalidHeader, MessageIo,
         MessageMode, PeerAddr, Reject, middleware,
     },
-    handler::{Body, Events, Handler, NoFallback},
+    handler::{Body, Events, Handler, InvalidProxy, NoFallback, ProxyHeader, TrustProxy},
     hub::{
         ConnInfo, Counts, Event, EventKind, FanOut, Hub, HubBuilder, HubStats, JoinError, JoinRequest,
         Joined, Left, Page, Preview, Report, RoomInfo, Shutdown, ShutdownReport, Tap, TapFilter, Target,

@@ -26,6 +26,9 @@ pub struct Traffic {
     /// Messages that came in after this side had begun to close, or that no callback was called for any more. They
     /// are counted in `messages_received`, too.
     pub ignored: u64,
+    /// Messages that came in beyond the rate limit and were [dropped](crate::RateAction::Drop), or closed the
+    /// connection.
+    pub rate_limited: u64,
 }
 
 /// What an outbox has dropped.
@@ -95,6 +98,7 @@ pub(crate) struct TrafficCounters {
     dropped_oldest: AtomicU64,
     unsent: AtomicU64,
     ignored: AtomicU64,
+    rate_limited: AtomicU64,
 }
 
 impl TrafficCounters {
@@ -108,6 +112,7 @@ impl TrafficCounters {
             (&self.dropped_oldest, traffic.dropped_oldest),
             (&self.unsent, traffic.unsent),
             (&self.ignored, traffic.ignored),
+            (&self.rate_limited, traffic.rate_limited),
         ];
         for (counter, more) in pairs {
             if more > 0 {
@@ -126,6 +131,7 @@ impl TrafficCounters {
             dropped_oldest: self.dropped_oldest.load(Relaxed),
             unsent: self.unsent.load(Relaxed),
             ignored: self.ignored.load(Relaxed),
+            rate_limited: self.rate_limited.load(Relaxed),
         }
     }
 }

@@ -76,6 +76,12 @@ pub enum Cause {
     /// The outbox overflowed, and the handler's choice is to disconnect.
     #[error("the peer reads too slowly")]
     SlowReader,
+    /// The peer sent more than its rate limit allows, and the choice is to close.
+    #[error("the peer sends too much")]
+    RateLimited,
+    /// The credential, or the time to show one, has expired.
+    #[error("the credential has expired")]
+    Expired,
     /// A callback returned an error; its text was not sent to the peer.
     #[error("a callback failed")]
     Callback(#[source] Box<dyn Error + Send + Sync>),

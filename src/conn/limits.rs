@@ -6,7 +6,9 @@ use std::{
     time::Duration,
 };
 
-use crate::config::{ConnConfig, SlowReader, timer};
+use tokio::time::Instant;
+
+use crate::config::{ConnConfig, RateLimit, SlowReader, timer};
 
 use super::Conn;
 
@@ -35,6 +37,23 @@ impl Conn {
     /// What happens when the outbox is full.
     pub fn set_slow_reader(&self, choice: SlowReader) {
         self.configure(|config| config.slow_reader = choice);
+    }
+
+    /// How many messages, and bytes of them, the peer may send per second; `None` for no limit. What was used of an
+    /// earlier limit stays used.
+    pub fn set_message_rate(&self, limit: impl Into<Option<RateLimit>>) {
+        let limit = limit.into();
+        self.configure(|config| config.message_rate = limit);
+    }
+
+    /// Closes the connection with 4401 after so long, whatever was said before; `None` for never. What else the
+    /// peer has sent by then is ignored.
+    pub fn set_expiry(&self, time: impl Into<Option<Duration>>) {
+        self.set_expiry_at(time.into().and_then(|time| Instant::now().checked_add(time)));
+    }
+
+    pub(crate) fn set_expiry_at(&self, expiry: Option<Instant>) {
+        self.configure(|config| config.expiry = expiry);
     }
 
     /// How often a ping goes out; `None` or zero for never.

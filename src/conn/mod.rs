@@ -52,6 +52,9 @@ use crate::{
     stats::{Traffic, TrafficCounters},
 };
 
+/// The close code of a credential that does not hold (any more): 4000 + 401.
+pub(crate) const EXPIRED: u16 = 4401;
+
 /// The writer of a connection: send from any task, as often as it is cloned.
 ///
 /// It only writes; what comes in is the [`Connector`](crate::Connector)'s. A clone is one more reference to the
@@ -192,7 +195,8 @@ impl Conn {
         self.0.protocol.as_deref()
     }
 
-    /// The other end's address; behind a proxy, the proxy's. `None` where the transport has no address.
+    /// The other end's address; behind a proxy, the proxy's, unless the handler
+    /// [trusts it](crate::Handler::trust_proxy). `None` where the transport has no address.
     pub fn peer(&self) -> Option<SocketAddr> {
         self.0.peer.get().copied()
     }
@@ -316,6 +320,18 @@ impl Conn {
         let mut state = self.0.state.lock();
         state.outbox.release();
         self.0.after_push(&mut state);
+    }
+
+    /// What groups send waits from here on, also after `on_open`, and is dropped if the connection closes: it is not
+    /// known yet whether the peer may see it.
+    pub(crate) fn hold(&self) {
+        self.0.state.lock().outbox.set_gated(true);
+    }
+
+    /// Ends [`hold`](Self::hold).
+    pub(crate) fn release(&self) {
+        self.0.state.lock().outbox.set_gated(false);
+        self.opened();
     }
 
     /// Notes the transport's address; `false` if an outer layer has named a peer, who stays.

@@ -25,6 +25,8 @@ pub(crate) struct Outbox {
     dropped: Dropped,
     /// `on_open` has not returned: what groups send waits in `held`, so that the greeting comes first.
     holding: bool,
+    /// The peer has yet to show who it is: what is held is not for it, even if `on_open` returns.
+    gated: bool,
     held: Option<Box<Held>>,
 }
 
@@ -69,12 +71,20 @@ impl Outbox {
 
     /// `on_open` has returned: what was held back follows what it has sent.
     pub(crate) fn release(&mut self) {
+        if self.gated {
+            return;
+        }
         self.holding = false;
         if let Some(mut held) = self.held.take() {
             let len = held.frames.len();
             held.frames.move_to(&mut self.frames, len);
             self.lens.append(&mut held.lens);
         }
+    }
+
+    /// Holds back what groups send after `on_open` too, or no longer.
+    pub(crate) fn set_gated(&mut self, gated: bool) {
+        self.gated = gated;
     }
 
     /// Queues a message if there is room for it.
@@ -154,6 +164,9 @@ impl Outbox {
     pub(crate) fn close(&mut self, frame: Option<CloseFrame>) -> bool {
         let first = self.closing.is_none();
         if first {
+            if self.gated {
+                self.dropped.unsent += self.held.take().map_or(0, |held| held.lens.len() as u64);
+            }
             self.release();
             self.closing = Some(Closing::Send(frame));
         }
@@ -173,6 +186,7 @@ impl Outbox {
     }
 
     fn discard(&mut self) {
+        self.gated = false;
         self.release();
         self.dropped.unsent += self.lens.len() as u64;
         self.frames.clear();

@@ -4,6 +4,8 @@ use std::{any::Any, borrow::Cow, collections::BTreeMap, net::SocketAddr, sync::A
 
 use http::{Extensions, HeaderMap, HeaderName, HeaderValue, Method, Uri, header::ORIGIN, request::Parts};
 
+use tokio::time::Instant;
+
 use crate::{
     config::{ConnConfig, SlowReader},
     conn::query_param,
@@ -26,6 +28,8 @@ pub struct Handshake {
     parts: Parts,
     offered: Vec<Box<str>>,
     selected: Option<Box<str>>,
+    /// Subprotocols that are credentials.
+    hidden: Vec<Box<str>>,
     response_headers: HeaderMap,
     peer: Option<SocketAddr>,
     config: Arc<ConnConfig>,
@@ -64,6 +68,7 @@ impl Handshake {
             parts,
             offered: std::mem::take(&mut opening.protocols),
             selected: None,
+            hidden: Vec::new(),
             response_headers: HeaderMap::new(),
             peer,
             config,
@@ -211,9 +216,29 @@ impl Handshake {
         self.selected = self.offered.first().cloned();
     }
 
+    /// Takes the subprotocols with this prefix out of what is offered, since they are credentials. If none was
+    /// chosen, one is: browsers fail a connection that chooses none of theirs.
+    pub(crate) fn hide_protocols(&mut self, prefix: &str) {
+        self.hidden.extend(self.offered.extract_if(.., |it| it.starts_with(prefix)));
+        if self.selected.as_ref().is_none_or(|selected| selected.starts_with(prefix)) {
+            self.select_any_protocol();
+        }
+    }
+
+    pub(crate) fn hidden_protocols(&self) -> impl Iterator<Item = &str> {
+        self.hidden.iter().map(AsRef::as_ref)
+    }
+
+    pub(crate) fn set_expiry_at(&mut self, expiry: Option<Instant>) {
+        Arc::make_mut(&mut self.config).expiry = expiry;
+    }
+
     pub(crate) fn into_parts(self) -> Accepted {
+        // Where nothing else is offered, a browser needs to see it again.
+        let credential = self.hidden.first().filter(|_| self.offered.is_empty()).cloned();
         Accepted {
             parts: self.parts,
+            answered_protocol: self.selected.clone().or(credential),
             protocol: self.selected,
             response_headers: self.response_headers,
             peer: self.peer,
@@ -230,6 +255,8 @@ impl Handshake {
 pub(crate) struct Accepted {
     pub(crate) parts: Parts,
     pub(crate) protocol: Option<Box<str>>,
+    /// The same, or else a credential that is no protocol and has to come back all the same.
+    pub(crate) answered_protocol: Option<Box<str>>,
     pub(crate) response_headers: HeaderMap,
     pub(crate) peer: Option<SocketAddr>,
     pub(crate) config: Arc<ConnConfig>,

@@ -5,13 +5,13 @@ use std::{net::SocketAddr, num::NonZeroUsize, sync::Arc, time::Duration};
 use http::{HeaderName, request::Parts};
 
 use crate::{
-    config::{ConnConfig, SlowReader, timer},
+    config::{ConnConfig, RateLimit, SlowReader, timer},
     connector::{PeerAddr, keep_extension},
     hub::Hub,
     protocol::origin::{InvalidOrigin, Origin, OriginPolicy},
 };
 
-use super::{Handler, open::Shared};
+use super::{Handler, TrustProxy, open::Shared};
 
 /// Knobs. They apply to this handler and to clones made from it afterwards. [`Conn`](crate::Conn) has those of a
 /// connection, but for `read_ahead`, as `set_` methods.
@@ -44,6 +44,14 @@ impl<F> Handler<F> {
     #[must_use]
     pub fn slow_reader(self, choice: SlowReader) -> Self {
         self.conn(|config| config.slow_reader = choice)
+    }
+
+    /// How many messages, and bytes of them, a peer may send per second, and what happens when it sends more: no
+    /// limit by default.
+    #[must_use]
+    pub fn message_rate(self, limit: impl Into<Option<RateLimit>>) -> Self {
+        let limit = limit.into();
+        self.conn(|config| config.message_rate = limit)
     }
 
     /// How many bytes of messages are read while a callback is busy: 64 KiB by default, each message counted
@@ -200,6 +208,57 @@ impl<F> Handler<F> {
             shared.hub = hub.clone();
             hub.adopt(&shared.counters);
         })
+    }
+
+    /// How many connections may be open at once, over all clones of this handler: no limit by default. One more is
+    /// answered with 503 and `Retry-After`.
+    ///
+    /// A place is taken before `on_connect` and given back after `on_close`, or whenever it does not come to that.
+    #[must_use]
+    pub fn max_connections(self, connections: usize) -> Self {
+        self.turn(|shared| shared.admission.max_connections = Some(connections))
+    }
+
+    /// How many connections one peer may have open at once: no limit by default. One more is answered with 429 and
+    /// `Retry-After`.
+    ///
+    /// A peer is an IPv4 address, or an IPv6 network: see [`ipv6_prefix`](Self::ipv6_prefix). The address has to be
+    /// known during the handshake: from a [`PeerAddr`], from [`peer_from`](Self::peer_from), or, behind a proxy, by
+    /// [`trust_proxy`](Self::trust_proxy). All peers whose address is not known count as one.
+    #[must_use]
+    pub fn max_connections_per_peer(self, connections: usize) -> Self {
+        self.turn(|shared| shared.admission.max_per_peer = Some(connections))
+    }
+
+    /// How many bits of an IPv6 address make a peer: 64 by default, since whoever has one address of a /64 has all
+    /// of them. More than 128 count as 128.
+    #[must_use]
+    pub fn ipv6_prefix(self, bits: u8) -> Self {
+        self.turn(|shared| shared.admission.ipv6_prefix = bits.min(128))
+    }
+
+    /// How many connections one user may have open at once: no limit by default. One more is answered with 429 and
+    /// `Retry-After`.
+    ///
+    /// Looked at once `on_connect` has named the user by [`Handshake::set_user`](crate::Handshake::set_user) and
+    /// agreed; a connector whose connection is refused then is dropped without another callback.
+    #[must_use]
+    pub fn max_connections_per_user(self, connections: usize) -> Self {
+        self.turn(|shared| shared.admission.max_per_user = Some(connections))
+    }
+
+    /// How many connections may be opened per second, and how many at once after a rest: no limit by default, both
+    /// at least 1. More are answered with 503, and `Retry-After` says when one may be opened again.
+    #[must_use]
+    pub fn max_new_connections(self, per_second: u32, burst: u32) -> Self {
+        self.turn(|shared| shared.admission.set_pace(per_second, burst))
+    }
+
+    /// Takes these proxies' word on who the peer is; nobody's by default. [`Conn::peer`](crate::Conn::peer) and
+    /// [`max_connections_per_peer`](Self::max_connections_per_peer) go by it.
+    #[must_use]
+    pub fn trust_proxy(self, proxies: TrustProxy) -> Self {
+        self.turn(|shared| shared.admission.trust_proxy = Some(Arc::new(proxies)))
     }
 
     fn conn(self, change: impl FnOnce(&mut ConnConfig)) -> Self {

@@ -1,5 +1,6 @@
 //! [`Handler`]: the tower service that opens connections.
 
+mod admission;
 mod body;
 mod builder;
 mod events;
@@ -20,8 +21,13 @@ use http::{Request, Response};
 use tower_layer::Layer;
 use tower_service::Service;
 
+pub(crate) use self::admission::UserGate;
 use self::open::Shared;
-pub use self::{body::Body, events::Events};
+pub use self::{
+    admission::{InvalidProxy, ProxyHeader, TrustProxy},
+    body::Body,
+    events::Events,
+};
 use crate::{
     conn::Conn,
     connector::{
@@ -62,12 +68,17 @@ use crate::{
 /// | [`max_fragments`](Self::max_fragments) | 1,024 |
 /// | [`outbox_limits`](Self::outbox_limits) | 1 MiB and 1,024 messages |
 /// | [`slow_reader`](Self::slow_reader) | disconnect, 1013 |
+/// | [`message_rate`](Self::message_rate) | no limit |
 /// | [`read_ahead`](Self::read_ahead) | 64 KiB |
 /// | [`ping_interval`](Self::ping_interval) / [`pong_timeout`](Self::pong_timeout) | 30 s / 60 s |
 /// | [`handshake_timeout`](Self::handshake_timeout) | 30 s |
 /// | [`write_timeout`](Self::write_timeout) | 15 s |
 /// | [`close_timeout`](Self::close_timeout) | 5 s |
 /// | origin | the same host |
+/// | [`max_connections`](Self::max_connections), [`max_new_connections`](Self::max_new_connections) | no limit |
+/// | [`max_connections_per_peer`](Self::max_connections_per_peer) | no limit; IPv6 counts [per /64](Self::ipv6_prefix) |
+/// | [`max_connections_per_user`](Self::max_connections_per_user) | no limit |
+/// | [`trust_proxy`](Self::trust_proxy) | off: a peer is who is at the other end of the transport |
 /// | messages that wait for the reader in [stream mode](Self::stream) | 100 |
 /// | [`visible_rejects`](Self::visible_rejects), [`debug`](Self::debug) | off |
 #[derive(Clone)]

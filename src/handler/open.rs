@@ -14,7 +14,7 @@ use crate::{
         Connector, Disconnect, Factory, Handshake, KeepExtension, PeerAddr, Reject, from_handshake,
         middleware::Stack,
     },
-    hub::{Hub, Registration},
+    hub::Hub,
     panics::CatchPanic,
     protocol::{
         close::CloseFrame,
@@ -25,7 +25,10 @@ use crate::{
     stats::HandlerCounters,
 };
 
-use super::Body;
+use super::{
+    Body,
+    admission::{Admission, Permit},
+};
 
 /// What all clones of a handler share.
 #[derive(Clone)]
@@ -44,6 +47,7 @@ pub(super) struct Shared {
     pub(super) counters: Arc<HandlerCounters>,
     pub(super) hub: Hub,
     pub(super) stack: Stack,
+    pub(super) admission: Admission,
 }
 
 type PeerFrom = dyn Fn(&Extensions) -> Option<SocketAddr> + Send + Sync;
@@ -72,6 +76,7 @@ impl Shared {
             counters,
             hub,
             stack: Stack::new(),
+            admission: Admission::default(),
         }
     }
 
@@ -93,11 +98,18 @@ impl Shared {
             return self.refuse(version, going_down(wait));
         }
 
-        let peer = (self.peer_from)(&parts.extensions);
+        let mut peer = (self.peer_from)(&parts.extensions);
+        if let Some(proxies) = &self.admission.trust_proxy {
+            peer = proxies.client(peer, &parts.headers);
+        }
+        let mut permit = match self.admission.admit(peer) {
+            Ok(permit) => permit,
+            Err(reject) => return self.refuse(version, reject),
+        };
         let home = Arc::new(self.hub.clone());
         let mut handshake = Handshake::new(parts, &mut opening, peer, self.conn.clone(), home);
         handshake.select_protocol(self.protocols.iter().map(AsRef::as_ref));
-        let (connector, open) = match self.connect(&mut handshake).await {
+        let (connector, open) = match self.connect(&mut handshake, &mut permit).await {
             Ok(connector) => (connector, Some(OpenGuard::new(self.counters.clone()))),
             Err(reject) if self.visible_rejects => {
                 self.log(&reject);
@@ -113,6 +125,9 @@ impl Shared {
             keep(&accepted.parts.extensions, &mut kept);
         }
         kept.extend(accepted.attached);
+        if let Some(gate) = permit.gate() {
+            kept.insert(gate);
+        }
         let conn = Conn::new(Opened {
             id: self.hub.next_id(),
             endpoint: self.name.clone(),
@@ -123,7 +138,7 @@ impl Shared {
             peer: accepted.peer,
             config: accepted.config,
         });
-        let answer = opening.answer(conn.protocol(), accepted.response_headers);
+        let answer = opening.answer(accepted.answered_protocol.as_deref(), accepted.response_headers);
         let span = tracing::info_span!(
             "connection",
             id = %conn.id(),
@@ -139,15 +154,21 @@ impl Shared {
             return self.refuse(version, going_down(Duration::from_secs(1)));
         }
         let joining = if open.is_some() { accepted.rooms } else { Vec::new() };
-        tokio::spawn(self.serve(connector, conn, upgrade, joining, (registered, open)).instrument(span));
+        let place = (registered, open, permit);
+        tokio::spawn(self.serve(connector, conn, upgrade, joining, place).instrument(span));
         answer.map(|()| Body::default())
     }
 
     /// The connector for a request that agrees to it.
-    async fn connect(&self, handshake: &mut Handshake) -> Result<Box<dyn Connector>, Reject> {
+    async fn connect(
+        &self,
+        handshake: &mut Handshake,
+        permit: &mut Permit,
+    ) -> Result<Box<dyn Connector>, Reject> {
         let connect = CatchPanic(Box::pin(async {
             let mut connector = self.stack.around(self.factory.create(handshake).await?);
             connector.on_connect(handshake).await?;
+            self.admission.admit_user(permit, handshake.user())?;
             Ok(connector)
         }));
         match tokio::time::timeout(self.handshake_timeout, connect).await {
@@ -164,7 +185,7 @@ impl Shared {
         conn: Conn,
         upgrade: OnUpgrade,
         joining: Vec<String>,
-        place: (Option<Registration>, Option<OpenGuard>),
+        place: impl Send + 'static,
     ) {
         let cause = match tokio::time::timeout(self.handshake_timeout, upgrade).await {
             Ok(Ok(upgraded)) => {

@@ -17,7 +17,7 @@ use std::{
     collections::{BTreeMap, HashMap},
     fmt,
     sync::{
-        Arc,
+        Arc, OnceLock,
         atomic::{AtomicU64, Ordering::Relaxed},
     },
     time::{Duration, SystemTime},
@@ -98,7 +98,8 @@ type Groups = HashMap<Box<str>, Arc<Group>>;
 /// What the hub knows about one connection; the connection refers to it.
 pub(crate) struct Member {
     hub: Hub,
-    user: Option<Box<str>>,
+    /// Named at the handshake, or by the first message.
+    user: OnceLock<Box<str>>,
     since: SystemTime,
     metadata: Mutex<BTreeMap<String, String>>,
     /// `None` once the connection has been unregistered, so that nothing is joined after the end.
@@ -130,6 +131,7 @@ impl Hub {
 
     /// What a new connection refers to.
     pub(crate) fn member(&self, user: Option<Box<str>>, metadata: BTreeMap<String, String>) -> Arc<Member> {
+        let user = user.map(OnceLock::from).unwrap_or_default();
         let (since, metadata) = (SystemTime::now(), Mutex::new(metadata));
         Arc::new(Member { hub: self.clone(), user, since, metadata, rooms: Mutex::new(Some(Vec::new())) })
     }
@@ -145,10 +147,14 @@ impl Hub {
         }
         self.0.everybody.add(conn);
         if let Some(user) = conn.user() {
-            while self.group(Index::users, user).add(conn) == Added::Retired {}
+            self.enter_user(conn, user);
         }
         self.happened(Some(conn), || Some(What::Opened));
         Some(Registration { conn: conn.clone() })
+    }
+
+    fn enter_user(&self, conn: &Conn, user: &str) {
+        while self.group(Index::users, user).add(conn) == Added::Retired {}
     }
 
     fn unregister(&self, conn: &Conn) {
@@ -230,7 +236,16 @@ impl Conn {
 
     /// Whose connection it is, if `on_connect` has said so.
     pub fn user(&self) -> Option<&str> {
-        self.member().user.as_deref()
+        self.member().user.get().map(AsRef::as_ref)
+    }
+
+    /// Says in a callback, which is before it is unregistered, whose connection it is; whether it is nobody else's.
+    pub(crate) fn name_user(&self, user: &str) -> bool {
+        let new = self.member().user.set(user.into()).is_ok();
+        if new {
+            self.hub().enter_user(self, user);
+        }
+        new || self.user() == Some(user)
     }
 
     /// A value that the application has attached to the connection.

@@ -3,6 +3,7 @@
 mod input;
 pub(crate) mod io;
 mod keepalive;
+mod rate;
 mod wire;
 mod writer;
 
@@ -174,6 +175,7 @@ fn log(closed: &Closed) {
                 dropped_oldest = traffic.dropped_oldest,
                 unsent = traffic.unsent,
                 ignored = traffic.ignored,
+                rate_limited = traffic.rate_limited,
                 "closed"
             )
         };

@@ -19,12 +19,13 @@ use tokio_util::io::poll_read_buf;
 
 use crate::{
     config::ConnConfig,
-    conn::{Cause, Closed, ClosedBy, Conn, Phase},
+    conn::{Cause, Closed, ClosedBy, Conn, EXPIRED, Phase},
     protocol::{
         close::{CloseCode, CloseFrame},
         error::ProtocolError,
         message::Message,
         receiver::{Event, Receiver},
+        text::Text,
     },
     stats::{HandlerCounters, Traffic},
 };
@@ -33,6 +34,7 @@ use super::{
     input::Input,
     io::Io,
     keepalive::{Due, Keepalive},
+    rate::{Rate, Verdict},
     writer::Writer,
 };
 
@@ -60,11 +62,15 @@ pub(super) struct Wire {
     writer: Writer,
     ahead: Ahead,
     keepalive: Keepalive,
+    /// Boxed, since few connections have a limit.
+    rate: Option<Box<Rate>>,
+    /// The rate limit allows no reading before.
+    paused: Option<Instant>,
     timer: Option<Pin<Box<Sleep>>>,
     end: End,
     /// Bytes came since the clock was last looked at.
     heard: bool,
-    /// Reading was stopped because a callback is behind, so that silence says nothing about the peer.
+    /// Reading was stopped because a callback is behind, or by the rate limit, so that silence says nothing about the peer.
     deaf: bool,
     /// What was counted since `counters` were last added to.
     traffic: Traffic,
@@ -98,15 +104,18 @@ struct Ahead {
 impl Wire {
     pub(super) fn new(conn: Conn, io: Io, early: Bytes, counters: Arc<HandlerCounters>) -> Self {
         let config = conn.config();
+        let now = Instant::now();
         Self {
             receiver: Receiver::new(config.incoming),
+            rate: config.message_rate.map(|limit| Box::new(Rate::new(limit, now))),
+            paused: None,
             config,
             conn,
             io: Some(io),
             input: Input::new(early),
             writer: Writer::default(),
             ahead: Ahead::default(),
-            keepalive: Keepalive::new(Instant::now()),
+            keepalive: Keepalive::new(now),
             timer: None,
             end: End::default(),
             heard: false,
@@ -142,8 +151,7 @@ impl Wire {
             // Before anything that was read ahead is delivered, or stops the reading.
             self.notice_close();
             if self.conn.is_reconfigured() {
-                self.config = self.conn.config();
-                self.receiver.set_limits(self.config.incoming);
+                self.reconfigure();
             }
             if !busy && let Some(next) = self.ahead.pop() {
                 if let Next::Message(message) = &next
@@ -162,8 +170,10 @@ impl Wire {
                 // Much is queued already: written before more is made.
                 self.write(cx);
             }
+            let paused = self.rate.is_some() && self.is_paused();
             // Once a close has begun messages are thrown away, and what counts is the peer's answer to it.
-            let behind = busy && self.end.first.is_none() && self.ahead.size >= self.config.read_ahead;
+            let behind =
+                self.end.first.is_none() && (paused || busy && self.ahead.size >= self.config.read_ahead);
             if !behind && let Some(event) = self.parse() {
                 match self.handle(event) {
                     Some(next) => return Poll::Ready(next),
@@ -183,6 +193,25 @@ impl Wire {
                 self.rest();
                 return Poll::Pending;
             }
+        }
+    }
+
+    /// Whether the rate limit allows no reading now. Once a close has begun, the peer's answer is waited for, and
+    /// messages are thrown away.
+    fn is_paused(&mut self) -> bool {
+        self.notice_close();
+        let rate = self.rate.as_ref().filter(|_| self.end.first.is_none());
+        self.paused = rate.and_then(|rate| rate.paused_until(Instant::now()));
+        self.paused.is_some()
+    }
+
+    fn reconfigure(&mut self) {
+        self.config = self.conn.config();
+        self.receiver.set_limits(self.config.incoming);
+        self.paused = None;
+        match (&mut self.rate, self.config.message_rate) {
+            (Some(rate), Some(limit)) => rate.set_limit(limit),
+            (rate, limit) => *rate = limit.map(|limit| Box::new(Rate::new(limit, Instant::now()))),
         }
     }
 
@@ -226,8 +255,31 @@ impl Wire {
                     self.traffic.ignored += 1;
                     return None;
                 }
-                self.conn.watch_received(&message);
-                Some(Next::Message(message))
+                // A peer that always has something to read leaves no time for the timer.
+                if self.config.expiry.is_some() && self.expired(Instant::now()) {
+                    self.traffic.ignored += 1;
+                    return None;
+                }
+                let rate = self.rate.as_mut();
+                match rate.map_or(Verdict::Taken, |rate| rate.message(message.len(), Instant::now())) {
+                    Verdict::Taken => {
+                        self.conn.watch_received(&message);
+                        Some(Next::Message(message))
+                    }
+                    Verdict::Dropped => {
+                        self.traffic.rate_limited += 1;
+                        None
+                    }
+                    Verdict::Closed => {
+                        self.traffic.rate_limited += 1;
+                        let frame = CloseFrame::sendable(
+                            CloseCode::POLICY_VIOLATION,
+                            Text::from_static("too many messages"),
+                        );
+                        self.conn.begin_close(Some(frame), Some(Arc::new(Cause::RateLimited)));
+                        None
+                    }
+                }
             }
             Event::Ping(payload) => {
                 self.writer.pong(payload);
@@ -399,13 +451,9 @@ impl Wire {
         if fired && self.tick() {
             return true;
         }
-        let deadline = match (self.keepalive.deadline(&self.config), self.end.deadline) {
-            (Some(alive), Some(end)) => alive.min(end),
-            (alive, end) => match alive.or(end) {
-                Some(deadline) => deadline,
-                None => return false,
-            },
-        };
+        let expiry = self.config.expiry.filter(|_| self.end.first.is_none());
+        let deadlines = [self.keepalive.deadline(&self.config), self.end.deadline, self.paused, expiry];
+        let Some(deadline) = deadlines.into_iter().flatten().min() else { return false };
         // One that fires too early is looked at again then: nothing is set anew for each message, and nothing
         // polled, since this task is the one it wakes.
         match &mut self.timer {
@@ -428,6 +476,12 @@ impl Wire {
         if self.deaf {
             self.keepalive.heard(now);
         }
+        if self.end.first.is_none() && self.expired(now) {
+            return true;
+        }
+        if self.paused.is_some_and(|until| until <= now) {
+            return true;
+        }
         match self.keepalive.due(now, &self.config) {
             Due::Nothing => false,
             Due::Ping => {
@@ -442,6 +496,16 @@ impl Wire {
                 true
             }
         }
+    }
+
+    /// Whether the connection's time is up; then it is closed.
+    fn expired(&self, now: Instant) -> bool {
+        let expired = self.config.expiry.is_some_and(|expiry| expiry <= now);
+        if expired {
+            let frame = CloseFrame::sendable(EXPIRED.into(), Text::from_static("expired"));
+            self.conn.begin_close(Some(frame), Some(Arc::new(Cause::Expired)));
+        }
+        expired
     }
 
     /// Holds nothing while the task sleeps.
