@@ -80,8 +80,8 @@ pub use self::{
     config::{RateAction, RateLimit, SlowReader},
     conn::{Cause, Closed, ClosedBy, Conn, ConnId, Phase, RequestInfo, SendError},
     connector::{
-        Connector, Disconnect, Factory, Handshake, Incoming, IntoConnector, InvalidHeader, MessageIo,
-        MessageMode, PeerAddr, Reject, middleware,
+        Connector, Disconnect, Echo, Factory, Handshake, Incoming, IntoConnector, InvalidHeader, Log,
+        MessageIo, MessageMode, PeerAddr, Reject, middleware,
     },
     handler::{Body, Events, Handler, InvalidProxy, NoFallback, ProxyHeader, TrustProxy},
     hub::{

@@ -96,6 +96,130 @@ async fn says(client: &mut Client, text: &str) -> Frame {
     next(client).await
 }
 
+/// What a GET that asks for no WebSocket gets.
+async fn get(example: &Example, path: &str) -> (StatusCode, String) {
+    let mut client = example.dial().await;
+    client.write(format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n").as_bytes()).await;
+    let answer = client.answer().await;
+    (answer.status, String::from_utf8(answer.body.to_vec()).expect("text"))
+}
+
+#[tokio::test]
+async fn axum_serves_pages_beside_the_connection_and_knows_the_user() {
+    let example = Example::run("axum", &[]).await;
+    assert_eq!(get(&example, "/").await, (StatusCode::OK, "An ordinary page.\n".into()));
+    assert_eq!(get(&example, "/ws").await, (StatusCode::OK, "Speak WebSocket to me.\n".into()));
+    let mut client = example.connect("/ws").await;
+    assert_eq!(says(&mut client, "hello").await, Frame::text("Ada from 127.0.0.1 says: hello"));
+    client.bye().await;
+}
+
+#[tokio::test]
+async fn hyper_serves_what_is_no_websocket_by_its_fallback() {
+    let example = Example::run("hyper", &[]).await;
+    assert_eq!(get(&example, "/page").await, (StatusCode::OK, "/page is no WebSocket.\n".into()));
+    let mut client = example.connect("/").await;
+    assert_eq!(says(&mut client, "hello").await, Frame::text("hello"));
+    client.bye().await;
+}
+
+#[tokio::test]
+async fn broadcast_sends_to_everybody_the_sender_included() {
+    let example = Example::run("broadcast", &[]).await;
+    let mut ada = example.connect("/one").await;
+    let mut grace = example.connect("/another").await;
+    // Grace is a member once her own message comes back.
+    assert_eq!(says(&mut grace, "here").await, Frame::text("here"));
+    assert_eq!(next(&mut ada).await, Frame::text("here"));
+    assert_eq!(says(&mut ada, "hello").await, Frame::text("hello"));
+    assert_eq!(next(&mut grace).await, Frame::text("hello"));
+}
+
+#[tokio::test]
+async fn rate_limited_lets_five_in_and_frees_a_place_when_one_leaves() {
+    let example = Example::run("rate_limited", &[]).await;
+    let mut clients = Vec::new();
+    for _ in 0..5 {
+        clients.push(example.connect("/").await);
+    }
+    let mut sixth = example.dial().await;
+    sixth.write(request_with("/", &[]).as_bytes()).await;
+    let answer = sixth.answer().await;
+    assert_eq!(answer.status, StatusCode::TOO_MANY_REQUESTS);
+    assert!(answer.header("retry-after").is_some());
+    clients.pop().expect("five").bye().await;
+    // The place is free once on_close has returned, shortly after the transport has ended.
+    let freed = async {
+        loop {
+            let mut client = example.dial().await;
+            client.write(request_with("/", &[]).as_bytes()).await;
+            if client.answer().await.status == StatusCode::SWITCHING_PROTOCOLS {
+                return;
+            }
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(30), freed).await.expect("a place");
+}
+
+#[tokio::test]
+async fn terminal_streams_a_command_s_output_as_markup() {
+    let command = ["sh", "-c", r"read line; printf '\033[32m<green>\033[0m\n'"];
+    let mut child = program("terminal")
+        .arg("127.0.0.1:0")
+        .args(command)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .kill_on_drop(true)
+        .spawn()
+        .expect("the example runs");
+    let mut stdin = child.stdin.take().expect("piped");
+    let mut stdout = BufReader::new(child.stdout.take().expect("piped"));
+    let mut line = String::new();
+    stdout.read_line(&mut line).await.expect("text");
+    let address = line.trim().strip_prefix("listening on ").expect("an address").to_owned();
+    let example = Example { address, _child: child, _stdout: stdout };
+    let mut client = example.connect("/ws").await;
+    // A ping's answer: the connection is open, and in the room.
+    client.ping(b"").await;
+    assert_eq!(next(&mut client).await, Frame::Pong(Vec::new()));
+    tokio::io::AsyncWriteExt::write_all(&mut stdin, b"go\n").await.expect("the command reads");
+    let Frame::Text(markup) = next(&mut client).await else { panic!("expected a text") };
+    assert!(markup.contains("&lt;green&gt;</span>") && markup.starts_with("<span style="), "{markup}");
+    assert_eq!(next(&mut client).await, Frame::text("<i>exit status: 0</i>"));
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn shutdown_tells_its_clients_when_to_come_back_and_ends() {
+    let mut example = Example::run("shutdown", &[]).await;
+    let mut client = example.connect("/").await;
+    assert_eq!(says(&mut client, "hello").await, Frame::text("hello"));
+    let id = example._child.id().expect("it runs").to_string();
+    let sent = Command::new("kill").args(["-INT", &id]).status().await.expect("kill runs");
+    assert!(sent.success());
+    assert_eq!(next(&mut client).await, Frame::close(1012, "reconnect within 10000 ms"));
+    client.close(1012, "").await;
+    assert_eq!(next(&mut client).await, Frame::End);
+    let mut line = String::new();
+    example._stdout.read_line(&mut line).await.expect("text");
+    assert_eq!(line, "1 connections ended, 0 cut\n");
+    drop(client);
+    let ended = tokio::time::timeout(Duration::from_secs(30), example._child.wait()).await;
+    assert!(ended.expect("in time").expect("a status").success());
+}
+
+#[cfg(feature = "metrics")]
+#[tokio::test]
+async fn metrics_shows_the_connections_there_are() {
+    let example = Example::run("metrics", &[]).await;
+    let mut client = example.connect("/ws").await;
+    assert_eq!(says(&mut client, "hello").await, Frame::text("hello"));
+    let (status, page) = get(&example, "/metrics").await;
+    assert_eq!(status, StatusCode::OK);
+    assert!(page.contains("gustnado_connections 1\n"), "{page}");
+}
+
 #[tokio::test]
 async fn middleware_answers_what_it_does_not_let_pass() {
     let example = Example::run("middleware", &[]).await;

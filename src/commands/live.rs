@@ -6,9 +6,10 @@ use std::sync::{
 };
 
 use parking_lot::Mutex;
+use tracing::Instrument;
 
 use crate::{
-    conn::{Cause, Conn, SendError},
+    conn::{Cause, Conn, Escaped, SendError},
     connector::Disconnect,
     panics::{CatchPanic, Panicked},
     protocol::close::CloseCode,
@@ -112,7 +113,9 @@ impl<S: Send + Sync + 'static> Live<S> {
         }
         let context = self.context(channel).await;
         if let Some(handler) = self.router.handler(&frame.cmd) {
-            return handler(context, frame).await;
+            // Only names of handlers of ours come here, so that the field has no value of a peer's making.
+            let span = tracing::debug_span!("command", cmd = %frame.cmd);
+            return handler(context, frame).instrument(span).await;
         }
         let unknown = || Err(ErrorReply::new(code::UNKNOWN_COMMAND, "there is no command of that name"));
         builtin::run(&context, &frame).await.unwrap_or_else(unknown)
@@ -121,7 +124,8 @@ impl<S: Send + Sync + 'static> Live<S> {
     /// Tells the client what went wrong, and closes if that was too often.
     pub(super) async fn tell_error(&self, id: Option<&Id>, error: ErrorReply) -> Result<(), Disconnect> {
         if let Some(source) = error.source() {
-            tracing::error!(error = source, "a command failed");
+            let error = &Escaped::new(source) as &(dyn std::error::Error + 'static);
+            tracing::error!(error, "a command failed");
         }
         let param = ErrorParam { code: error.code().into(), message: error.message().into() };
         let frame = Outgoing { id, ..Outgoing::new(ERROR, param) };

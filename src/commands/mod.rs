@@ -3,7 +3,7 @@
 //! A message is a map, `{"channel": "lobby", "cmd": "chat", "param": {"text": "hi"}, "id": 1}`, of which only `cmd`
 //! must be there. `channel` is a room. With an `id` the sender asks for a reply. What the server passes on has a
 //! `from`, which it knows itself; a client's own is not even looked at. The
-//! [specification](https://github.com/gustnado/gustnado/blob/main/docs/wire.md) is in `docs/wire.md`.
+//! specification is in `docs/wire.md`.
 //!
 //! ```
 //! use gustnado::{Handler, commands::Commands};

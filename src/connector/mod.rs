@@ -6,6 +6,7 @@ mod events;
 mod factory;
 mod handshake;
 pub mod middleware;
+mod ready;
 mod reject;
 mod stream;
 
@@ -26,6 +27,7 @@ pub use self::{
     disconnect::Disconnect,
     factory::{Factory, IntoConnector},
     handshake::{Handshake, InvalidHeader, PeerAddr},
+    ready::{Echo, Log},
     reject::Reject,
     stream::{Incoming, MessageIo, MessageMode},
 };
