@@ -89,6 +89,9 @@ struct Member {
     expected: Vec<String>,
 }
 
+/// Whether a message is for a member, going by its room or user alone.
+type IsFor = Box<dyn Fn(&Member) -> bool>;
+
 struct Model {
     hub: Hub,
     handler: Handler,
@@ -153,7 +156,7 @@ impl Model {
             3 => client.write(&frame(support::TEXT, b"close")).await,
             4 => {}
             5 => {
-                assert!(self.hub.close(id, CloseFrame::new(4002, "kicked").expect("a code that may travel")))
+                assert!(self.hub.close(id, CloseFrame::new(4002, "kicked").expect("a code that may travel")));
             }
             6 => conn.close(4003, "").expect("a code that may travel"),
             // It breaks the protocol: a frame without a mask.
@@ -236,7 +239,7 @@ impl Model {
         let user = self.random.random_range(0..USERS);
         let rooms = self.some_rooms(4);
         let names = rooms.iter().map(|room| format!("r{room}"));
-        let (target, is_for): (_, Box<dyn Fn(&Member) -> bool>) = match self.random.random_range(0..10) {
+        let (target, is_for): (_, IsFor) = match self.random.random_range(0..10) {
             0 => (self.hub.everybody(), Box::new(|_| true)),
             1..3 => (self.hub.user(format!("u{user}")), Box::new(move |member| member.user == Some(user))),
             3..6 => (
@@ -306,13 +309,13 @@ impl Model {
         assert_eq!(hub.everybody().connections().len(), self.members.len());
         assert!(hub.users(Page::ALL).iter().eq(users.keys()));
         for (user, expected) in users {
-            assert_eq!(ids(hub.connections_of(&user, Page::ALL)), expected, "{user}");
+            assert_eq!(ids(&hub.connections_of(&user, Page::ALL)), expected, "{user}");
         }
         let listed = hub.room_list(Page::ALL);
         assert!(listed.iter().map(|room| &room.name).eq(rooms.keys()));
         for (room, expected) in listed.iter().zip(rooms.values()) {
             assert_eq!(
-                (ids(hub.members(&room.name, Page::ALL)), room.members),
+                (ids(&hub.members(&room.name, Page::ALL)), room.members),
                 (expected.clone(), expected.len())
             );
         }
@@ -322,7 +325,7 @@ impl Model {
     }
 }
 
-fn ids(conns: Vec<Conn>) -> BTreeSet<ConnId> {
+fn ids(conns: &[Conn]) -> BTreeSet<ConnId> {
     let set: BTreeSet<_> = conns.iter().map(Conn::id).collect();
     assert_eq!(set.len(), conns.len(), "nobody is listed twice");
     set
