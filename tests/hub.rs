@@ -21,6 +21,7 @@
 //! | N-B7 | `a_farewell_reaches_the_others_while_the_leaver_is_still_a_member` |
 //! | N-B9 | `a_broadcast_waits_for_no_peer` |
 //! | N-B10, P-B1 | `joins_leaves_closes_and_broadcasts_on_the_same_names_block_nobody_for_ever` |
+//! | N-B17 | `who_joins_a_room_as_the_last_member_leaves_is_in_it` |
 //! | N-B11 | `a_connection_that_closes_joins_no_room` |
 //! | N-B20, P-B3, N-B25 | `whatever_ends_a_connection_it_leaves_nothing_behind` |
 //! | N-B23 | `two_hubs_in_one_process_are_strangers` |
@@ -1132,6 +1133,35 @@ async fn there_may_be_ten_thousand_rooms() {
     assert_eq!(sent.recipients(), 4);
     drop(guests);
     house.settles_at(0).await;
+    assert_eq!(house.hub.counts().rooms, 0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_joins_a_room_as_the_last_member_leaves_is_in_it() {
+    let mut house = House::new();
+    let mut guests = Vec::new();
+    for _ in 0..2 {
+        guests.push(house.enter("").await);
+    }
+    let tasks: Vec<_> = guests
+        .iter()
+        .map(|(_, conn)| {
+            let (hub, conn) = (house.hub.clone(), conn.clone());
+            // Threads of their own, so that they meet.
+            tokio::task::spawn_blocking(move || {
+                let runtime = tokio::runtime::Handle::current();
+                for _ in 0..100_000 {
+                    runtime.block_on(conn.join("room")).expect("it may");
+                    let members = hub.members("room", Page::ALL);
+                    assert!(members.iter().any(|member| member.id() == conn.id()), "a member of no room");
+                    assert_ne!(runtime.block_on(conn.leave("room")), Left::NotThere);
+                }
+            })
+        })
+        .collect();
+    for task in tasks {
+        task.await.expect("no panic");
+    }
     assert_eq!(house.hub.counts().rooms, 0);
 }
 
