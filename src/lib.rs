@@ -28,21 +28,23 @@
 //!   [`Conn`], [`Message`] and [`Disconnect`] while it is, [`Closed`] and [`Cause`] after.
 //! - What it mounts: [`Handler`], which has every knob and the table of their defaults. Without callbacks:
 //!   [`Handler::stream`] with [`Incoming`] and [`MessageIo`].
+//! - Every connection, and whom to send to: [`Hub`], with rooms, users, [`Target`], [`Tap`] and [`Shutdown`].
 //! - Code around any connector: [`middleware`]. Connections without a type of their own: [`Handler::builder`].
 //! - Knobs from a file or the environment: `settings`, with the feature `config`.
 //! - Messages with a name, as JSON or MessagePack, to typed handlers: [`commands`] (feature `commands`, on by default).
 //! - Who may come in: [`Authenticate`] and [`Tickets`]; how many and how fast: [`Handler`] and [`RateLimit`].
-//! - What it can count: [`Stats`] of a handler and [`Traffic`] of a connection.
+//! - What it can count: [`Stats`] of a handler, [`Traffic`] of a connection, [`HubStats`] of a hub; for Prometheus with
+//!   the feature `metrics`.
 //!
 //! Section numbers (§5.5.1) are those of [RFC 6455](https://www.rfc-editor.org/rfc/rfc6455).
 //!
 //! # Logs
 //!
 //! By [`tracing`], target `gustnado`. Each connection is a span `connection` with `id`, `peer` and `protocol`, in
-//! which its callbacks run from `on_open` on. Its end is one event `closed`, with all that [`Closed`] knows: `INFO`, or `ERROR` when a
-//! callback failed or panicked. A refused request is one event `refused` with its `status`: `DEBUG`, or `ERROR` when an
-//! error or a panic of the application was the reason. Paths, queries, headers and payloads are not logged, and in
-//! what a peer chose line breaks and control characters are escaped.
+//! which its callbacks run from `on_open` on. Its end is one event `closed`, with all that [`Closed`] knows: `INFO`, or
+//! `ERROR` when a callback failed or panicked. A refused request is one event `refused` with its `status`: `DEBUG`, or
+//! `ERROR` when an error or a panic of the application was the reason. Paths, queries, headers and payloads are not
+//! logged, and in what a peer chose line breaks and control characters are escaped.
 //!
 //! # What it runs on
 //!

@@ -67,11 +67,15 @@ fn layers() -> Vec<(String, Vec<String>)> {
     let (_, list) = text.split_once("```text\nsrc/\n").expect("the list of layers");
     let (list, _) = list.split_once("```").expect("the end of the list");
     let mut layers: Vec<(String, Vec<String>)> = Vec::new();
+    let mut folder = String::new();
     for line in list.lines().filter(|line| !line.trim().is_empty()) {
         let name = line.split_whitespace().next().expect("a name").to_owned();
+        let mut file = |name| layers.last_mut().expect("a layer before its files").1.push(name);
         match line.len() - line.trim_start().len() {
             2 => layers.push((name, Vec::new())),
-            4 => layers.last_mut().expect("a layer before its files").1.push(name),
+            4 if name.ends_with('/') => folder = name,
+            4 => file(name),
+            6 => file(folder.clone() + &name),
             _ => {}
         }
     }

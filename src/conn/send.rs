@@ -180,17 +180,19 @@ impl Inner {
     fn overflow(&self, message: &Encoded<'_>, from: From) -> Result<(), Refused> {
         let mut state = self.state.lock();
         let state = &mut *state;
+        let was_closing = state.outbox.is_closing();
         // There may be room again by now.
         let pushed = match state.outbox.push(message, from, &state.config) {
             Err(Refused::Full) => state.outbox.overflow(message, from, &state.config),
             done => done,
         };
+        if was_closing {
+            return pushed;
+        }
         if state.outbox.is_closing() {
-            if pushed == Err(Refused::Full) {
-                state.cause.get_or_insert_with(|| Arc::new(Cause::SlowReader));
-            }
+            state.cause.get_or_insert_with(|| Arc::new(Cause::SlowReader));
             self.closing_began(state);
-        } else {
+        } else if pushed.is_ok() {
             self.after_push(state);
         }
         pushed

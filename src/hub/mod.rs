@@ -154,7 +154,7 @@ impl Hub {
     }
 
     fn enter_user(&self, conn: &Conn, user: &str) {
-        while self.group(Index::users, user).add(conn) == Added::Retired {}
+        while self.group(Kind::Users, user).add(conn) == Added::Retired {}
     }
 
     fn unregister(&self, conn: &Conn) {
@@ -167,7 +167,7 @@ impl Hub {
         if let Some(user) = user
             && user.remove(conn.id()) == Removed::Last
         {
-            self.retire(Index::users, &user);
+            self.retire(Kind::Users, &user);
         }
         self.0.everybody.remove(conn.id());
         self.0.index.write().conns.remove(&conn.id());
@@ -176,32 +176,46 @@ impl Hub {
     }
 
     /// The group of that name, made if there is none.
-    fn group(&self, groups: fn(&mut Index) -> &mut Groups, name: &str) -> Arc<Group> {
-        let mut index = self.0.index.write();
-        let groups = groups(&mut index);
-        match groups.get(name) {
-            Some(group) => group.clone(),
-            None => groups.entry(name.into()).or_insert(Arc::new(Group::new(name))).clone(),
+    fn group(&self, kind: Kind, name: &str) -> Arc<Group> {
+        // Most joins are of rooms that are there: those do not keep others from the index.
+        if let Some(group) = self.0.index.read().groups(kind).get(name) {
+            return group.clone();
         }
+        let mut index = self.0.index.write();
+        let new = || Arc::new(Group::new(name));
+        index.groups_mut(kind).entry(name.into()).or_insert_with(new).clone()
     }
 
     /// Takes a group that was found empty out of the index, if it is still empty.
-    fn retire(&self, groups: fn(&mut Index) -> &mut Groups, group: &Arc<Group>) {
+    fn retire(&self, kind: Kind, group: &Arc<Group>) {
         let mut index = self.0.index.write();
-        let groups = groups(&mut index);
+        let groups = index.groups_mut(kind);
         if group.retire() && groups.get(&group.name).is_some_and(|it| Arc::ptr_eq(it, group)) {
             groups.remove(&group.name);
         }
     }
 }
 
+/// What groups with a name there are.
+#[derive(Clone, Copy)]
+enum Kind {
+    Rooms,
+    Users,
+}
+
 impl Index {
-    fn rooms(&mut self) -> &mut Groups {
-        &mut self.rooms
+    fn groups(&self, kind: Kind) -> &Groups {
+        match kind {
+            Kind::Rooms => &self.rooms,
+            Kind::Users => &self.users,
+        }
     }
 
-    fn users(&mut self) -> &mut Groups {
-        &mut self.users
+    fn groups_mut(&mut self, kind: Kind) -> &mut Groups {
+        match kind {
+            Kind::Rooms => &mut self.rooms,
+            Kind::Users => &mut self.users,
+        }
     }
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::{conn::Conn, connector::Handshake};
 
 use super::{
-    Hub, Index, JoinRequest,
+    Hub, JoinRequest, Kind,
     group::{Added, Group, Removed},
     tap::What,
 };
@@ -148,7 +148,7 @@ impl Hub {
             return Err(JoinError::TooManyRooms { limit });
         }
         loop {
-            let room = self.group(Index::rooms, name);
+            let room = self.group(Kind::Rooms, name);
             let joined = match room.add(conn) {
                 Added::First => Joined::Created,
                 Added::Another => Joined::Joined,
@@ -165,7 +165,7 @@ impl Hub {
             Removed::NotThere => Left::NotThere,
             Removed::NotLast => Left::Left,
             Removed::Last => {
-                self.retire(Index::rooms, room);
+                self.retire(Kind::Rooms, room);
                 Left::Emptied
             }
         }

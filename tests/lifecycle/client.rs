@@ -5,7 +5,7 @@ use std::{io, pin::pin};
 use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, DuplexStream, ReadHalf, WriteHalf, split},
     sync::mpsc,
-    time::timeout,
+    time::{Instant, timeout_at},
 };
 
 use super::{
@@ -109,8 +109,13 @@ async fn write(
             Step::Ping => io.write_all(&frame(PING, b"there?")).await?,
             Step::Pong => io.write_all(&frame(PONG, b"unasked")).await?,
             Step::Wait(time) => {
-                if let Ok(done) = timeout(*time, forward(io, answers, written)).await {
-                    return done;
+                // Only the waiting may be cut short: a frame that was begun is written to its end.
+                let until = Instant::now() + *time;
+                while let Ok(answer) = timeout_at(until, answers.recv()).await {
+                    let Some(answer) = answer else { return Ok(()) };
+                    if reply(io, &answer, written).await? {
+                        return forward(io, answers, written).await;
+                    }
                 }
             }
         }
