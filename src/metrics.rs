@@ -14,7 +14,7 @@ impl Hub {
     /// | `gustnado_outbox_bytes` | gauge | |
     /// | `gustnado_connections_total`, `gustnado_refused_total` | counter | |
     /// | `gustnado_messages_total`, `gustnado_bytes_total` | counter | `direction`: `in`, `out` |
-    /// | `gustnado_dropped_total` | counter | `reason`: `newest`, `oldest`, `unsent`, `ignored`, `fan_out` |
+    /// | `gustnado_dropped_total` | counter | `reason`: `newest`, `oldest`, `unsent`, `ignored`, `rate_limited`, `fan_out` |
     /// | `gustnado_broadcasts_total`, `gustnado_deliveries_total` | counter | |
     ///
     /// No label has a value that a peer can choose.
@@ -42,4 +42,5 @@ fn traffic(traffic: &Traffic) {
     counter!("gustnado_dropped_total", "reason" => "oldest").absolute(traffic.dropped_oldest);
     counter!("gustnado_dropped_total", "reason" => "unsent").absolute(traffic.unsent);
     counter!("gustnado_dropped_total", "reason" => "ignored").absolute(traffic.ignored);
+    counter!("gustnado_dropped_total", "reason" => "rate_limited").absolute(traffic.rate_limited);
 }

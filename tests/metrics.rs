@@ -47,6 +47,7 @@ async fn an_exporter_shows_what_the_hub_has_counted() {
         "gustnado_broadcasts_total 1",
         "gustnado_deliveries_total 2",
         "gustnado_dropped_total{reason=\"fan_out\"} 0",
+        "gustnado_dropped_total{reason=\"rate_limited\"} 0",
     ] {
         assert!(page.lines().any(|it| it == line), "{line} is missing in\n{page}");
     }

@@ -86,10 +86,38 @@ async fn the_limits_of_a_hub_hold() {
 fn every_key_is_read() {
     let text = include_str!("../examples/configured/gustnado.toml");
     let file: toml::Table = toml::from_str(text).unwrap();
-    let settings: Settings = file["websocket"].clone().try_into().unwrap();
+    let mut table = file["websocket"].as_table().expect("a table").clone();
+    // Without a default, so that the example has them in comments only.
+    let unlimited = [
+        "max_connections",
+        "max_connections_per_peer",
+        "max_connections_per_user",
+        "max_new_connections",
+        "message_rate",
+    ];
+    for key in unlimited {
+        assert!(text.contains(&format!("\n# {key} = ")), "{key}");
+        table.insert(key.into(), 5.into());
+    }
+    let settings: Settings = toml::Value::Table(table).try_into().unwrap();
     let debug = format!("{settings:?}");
     let unset = debug.matches("None").count();
     assert_eq!(unset, 14, "only the two tables of seven keys are not in the example: {debug}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_limits_of_admission_and_of_rates_are_turned() {
+    let handler =
+        toml("max_connections = 1\nmessage_rate = 1").apply(Handler::new(|| gustnado::Echo)).unwrap();
+    let mut client = connect(&handler).await;
+    let answer = support::answer_to(&handler, &support::request()).await;
+    assert_eq!(answer.status, 503);
+    let start = tokio::time::Instant::now();
+    for _ in 0..3 {
+        client.text("x").await;
+        assert_eq!(client.next().await, Frame::text("x"));
+    }
+    assert!(start.elapsed() >= std::time::Duration::from_secs(1), "{:?}", start.elapsed());
 }
 
 #[test]

@@ -148,9 +148,12 @@ impl Shared {
         // A connection that only shows a reject was never let in.
         let registered = if open.is_some() { self.hub.register(&conn) } else { None };
         if open.is_some() && registered.is_none() {
-            tokio::spawn(
-                async move { never_opened(connector, &conn, Cause::Shutdown).await }.instrument(span),
-            );
+            let told = async move {
+                never_opened(connector, &conn, Cause::Shutdown).await;
+                // Not before `on_close` has returned.
+                drop((open, permit));
+            };
+            tokio::spawn(told.instrument(span));
             return self.refuse(version, going_down(Duration::from_secs(1)));
         }
         let joining = if open.is_some() { accepted.rooms } else { Vec::new() };

@@ -6,7 +6,7 @@ use serde::Deserialize;
 
 use super::{
     adapter::{self, AdapterSettings, AdapterType},
-    value::{Problem, flag, interval, number, origins, size, slow_reader, timeout},
+    value::{Problem, flag, interval, number, origins, rate, size, slow_reader, timeout},
 };
 use crate::config::{ConnConfig, SlowReader};
 
@@ -52,6 +52,18 @@ pub(super) struct Knobs {
     pub(super) visible_rejects: Option<bool>,
     #[serde(deserialize_with = "flag")]
     pub(super) debug: Option<bool>,
+    #[serde(deserialize_with = "number")]
+    pub(super) max_connections: Option<usize>,
+    #[serde(deserialize_with = "number")]
+    pub(super) max_connections_per_peer: Option<usize>,
+    #[serde(deserialize_with = "number")]
+    pub(super) max_connections_per_user: Option<usize>,
+    /// Connections per second; as many at once after a rest.
+    #[serde(deserialize_with = "rate")]
+    pub(super) max_new_connections: Option<u32>,
+    /// Messages per second of one connection; as many at once after a rest.
+    #[serde(deserialize_with = "rate")]
+    pub(super) message_rate: Option<u32>,
     #[serde(deserialize_with = "number")]
     pub(super) max_rooms: Option<usize>,
     #[serde(deserialize_with = "number")]

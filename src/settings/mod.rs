@@ -31,6 +31,8 @@
 //! | `handshake_timeout`, `write_timeout`, `close_timeout` | a duration | the [`Handler`]'s of that name |
 //! | `origin` | `same_host`, `any`, or a list of origins | [`Handler::allow_origins`], [`Handler::allow_any_origin`] |
 //! | `visible_rejects`, `debug` | `true` or `false` | the [`Handler`]'s of that name |
+//! | `max_connections`, `max_connections_per_peer`, `max_connections_per_user` | a number | the [`Handler`]'s of that name |
+//! | `max_new_connections`, `message_rate` | a number per second, and as many at once | the [`Handler`]'s of that name |
 //! | `max_rooms`, `max_room_name` | a number | the [`HubBuilder`](crate::HubBuilder)'s of that name |
 //! | `adapter_type` | `memory`, `redis`, `nats` | which engine connects this node to others |
 //! | `redis`, `nats` | a table: see [`AdapterSettings`] | how that engine is reached |
@@ -57,7 +59,11 @@ use self::{
     knobs::{Knobs, Origins},
     value::Problem,
 };
-use crate::{config::ConnConfig, handler::Handler, hub::Hub};
+use crate::{
+    config::{ConnConfig, RateLimit},
+    handler::Handler,
+    hub::Hub,
+};
 
 /// Settings that were read and found good; see the [module](self) for the keys.
 #[derive(Clone, Default)]
@@ -84,6 +90,13 @@ impl Settings {
         }
         turn!(max_message_size, max_fragments, slow_reader, read_ahead, ping_interval, pong_timeout);
         turn!(handshake_timeout, write_timeout, close_timeout, visible_rejects, debug);
+        turn!(max_connections, max_connections_per_peer, max_connections_per_user);
+        if let Some(per_second) = knobs.max_new_connections {
+            handler = handler.max_new_connections(per_second, per_second);
+        }
+        if let Some(per_second) = knobs.message_rate {
+            handler = handler.message_rate(RateLimit::new(per_second));
+        }
         if knobs.outbox_bytes.is_some() || knobs.outbox_messages.is_some() {
             let default = ConnConfig::default();
             handler = handler.outbox_limits(

@@ -100,6 +100,10 @@ pub(super) fn number<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Optio
     parsed(deserializer, "a whole number, at least 1", |text| text.parse().ok().filter(|number| *number > 0))
 }
 
+pub(super) fn rate<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u32>, D::Error> {
+    parsed(deserializer, "a whole number, at least 1", |text| text.parse().ok().filter(|number| *number > 0))
+}
+
 pub(super) fn flag<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<bool>, D::Error> {
     parsed(deserializer, "true or false", |text| text.parse().ok())
 }
