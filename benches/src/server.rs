@@ -66,4 +66,13 @@ pub const SERVERS: &[Server] = &[
         arguments: &["--max-message-size", "16777216"],
         packages: &[],
     },
+    // The same with a tap that nobody reads: what watching costs at its worst.
+    Server {
+        name: "gustnado_tapped",
+        program: Program::Example("echo"),
+        broadcast: None,
+        protocol: Protocol::WebSocket,
+        arguments: &["--max-message-size", "16777216", "--stalled-tap"],
+        packages: &[],
+    },
 ];
