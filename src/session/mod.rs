@@ -1,5 +1,6 @@
 //! One task per connection: it owns bytes, connector and outbox from open to close.
 
+mod ahead;
 mod input;
 pub(crate) mod io;
 mod keepalive;
@@ -11,10 +12,7 @@ use std::{error::Error, future::poll_fn, pin::Pin, sync::Arc, task::Poll};
 
 use bytes::Bytes;
 
-use self::{
-    io::Io,
-    wire::{Next, Wire},
-};
+use self::{ahead::Next, io::Io, wire::Wire};
 use crate::{
     conn::{Cause, Closed, ClosedBy, Conn, Escaped, Phase},
     connector::{Connector, Disconnect},

@@ -1,7 +1,6 @@
 //! [`Wire`]: everything of a session but the callbacks. It reads, writes, keeps time and ends.
 
 use std::{
-    collections::VecDeque,
     io,
     pin::Pin,
     sync::Arc,
@@ -31,22 +30,13 @@ use crate::{
 };
 
 use super::{
+    ahead::{Ahead, Next},
     input::Input,
     io::Io,
     keepalive::{Due, Keepalive},
     rate::{Rate, Verdict},
     writer::Writer,
 };
-
-/// What a message that is read ahead counts for, beside its payload.
-const MESSAGE_OVERHEAD: usize = 64;
-
-/// What the connector is to be told next.
-pub(super) enum Next {
-    Message(Message),
-    Pong(Duration),
-    Over,
-}
 
 /// One connection's transport and the state of the protocol on it.
 ///
@@ -92,13 +82,6 @@ struct End {
     shut: bool,
     /// When the patience ends.
     deadline: Option<Instant>,
-}
-
-/// What was read while a callback was busy.
-#[derive(Default)]
-struct Ahead {
-    queue: VecDeque<Next>,
-    size: usize,
 }
 
 impl Wire {
@@ -243,44 +226,7 @@ impl Wire {
 
     fn handle(&mut self, event: Event) -> Option<Next> {
         match event {
-            Event::Message(message) => {
-                if let Some(error) = self.too_big(&message) {
-                    self.fail(error);
-                    return None;
-                }
-                self.traffic.messages_received += 1;
-                self.notice_close();
-                if self.end.first.is_some() {
-                    // We have begun to close: nobody waits for messages any more.
-                    self.traffic.ignored += 1;
-                    return None;
-                }
-                // A peer that always has something to read leaves no time for the timer.
-                if self.config.expiry.is_some() && self.expired(Instant::now()) {
-                    self.traffic.ignored += 1;
-                    return None;
-                }
-                let rate = self.rate.as_mut();
-                match rate.map_or(Verdict::Taken, |rate| rate.message(message.len(), Instant::now())) {
-                    Verdict::Taken => {
-                        self.conn.watch_received(&message);
-                        Some(Next::Message(message))
-                    }
-                    Verdict::Dropped => {
-                        self.traffic.rate_limited += 1;
-                        None
-                    }
-                    Verdict::Closed => {
-                        self.traffic.rate_limited += 1;
-                        let frame = CloseFrame::sendable(
-                            CloseCode::POLICY_VIOLATION,
-                            Text::from_static("too many messages"),
-                        );
-                        self.conn.begin_close(Some(frame), Some(Arc::new(Cause::RateLimited)));
-                        None
-                    }
-                }
-            }
+            Event::Message(message) => self.message(message),
             Event::Ping(payload) => {
                 self.writer.pong(payload);
                 None
@@ -295,6 +241,43 @@ impl Wire {
                 // close without a code is answered without one.
                 self.close(ClosedBy::Peer, frame, None);
                 self.end.received = true;
+                None
+            }
+        }
+    }
+
+    fn message(&mut self, message: Message) -> Option<Next> {
+        if let Some(error) = self.too_big(&message) {
+            self.fail(error);
+            return None;
+        }
+        self.traffic.messages_received += 1;
+        self.notice_close();
+        if self.end.first.is_some() {
+            // We have begun to close: nobody waits for messages any more.
+            self.traffic.ignored += 1;
+            return None;
+        }
+        // A peer that always has something to read leaves no time for the timer.
+        if self.config.expiry.is_some() && self.expired(Instant::now()) {
+            self.traffic.ignored += 1;
+            return None;
+        }
+        let rate = self.rate.as_mut();
+        match rate.map_or(Verdict::Taken, |rate| rate.message(message.len(), Instant::now())) {
+            Verdict::Taken => {
+                self.conn.watch_received(&message);
+                Some(Next::Message(message))
+            }
+            Verdict::Dropped => {
+                self.traffic.rate_limited += 1;
+                None
+            }
+            Verdict::Closed => {
+                self.traffic.rate_limited += 1;
+                let frame =
+                    CloseFrame::sendable(CloseCode::POLICY_VIOLATION, Text::from_static("too many messages"));
+                self.conn.begin_close(Some(frame), Some(Arc::new(Cause::RateLimited)));
                 None
             }
         }
@@ -577,30 +560,5 @@ impl End {
     fn give_up_in(&mut self, timeout: Duration) {
         let deadline = Instant::now().checked_add(timeout);
         self.deadline = self.deadline.or(deadline);
-    }
-}
-
-impl Ahead {
-    fn push(&mut self, next: Next) {
-        let payload = if let Next::Message(message) = &next { message.len() } else { 0 };
-        self.size += payload + MESSAGE_OVERHEAD;
-        self.queue.push_back(next);
-    }
-
-    fn pop(&mut self) -> Option<Next> {
-        let next = self.queue.pop_front()?;
-        let payload = if let Next::Message(message) = &next { message.len() } else { 0 };
-        self.size -= payload + MESSAGE_OVERHEAD;
-        if self.queue.is_empty() {
-            self.queue = VecDeque::new();
-        }
-        Some(next)
-    }
-
-    /// How many messages were thrown away.
-    fn clear(&mut self) -> u64 {
-        let messages = self.queue.iter().filter(|next| matches!(next, Next::Message(_))).count();
-        *self = Self::default();
-        messages as u64
     }
 }
