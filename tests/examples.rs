@@ -123,13 +123,20 @@ async fn hyper_serves_what_is_no_websocket_by_its_fallback() {
     client.bye().await;
 }
 
+/// Says something and waits until it comes back, whatever others said before.
+async fn client_is_in(client: &mut Client, text: &str) {
+    client.text(text).await;
+    while next(client).await != Frame::text(text) {}
+}
+
 #[tokio::test]
 async fn broadcast_sends_to_everybody_the_sender_included() {
     let example = Example::run("broadcast", &[]).await;
     let mut ada = example.connect("/one").await;
     let mut grace = example.connect("/another").await;
-    // Grace is a member once her own message comes back.
-    assert_eq!(says(&mut grace, "here").await, Frame::text("here"));
+    // Each is a member once their own message comes back; Ada before Grace says anything.
+    assert_eq!(says(&mut ada, "first").await, Frame::text("first"));
+    client_is_in(&mut grace, "here").await;
     assert_eq!(next(&mut ada).await, Frame::text("here"));
     assert_eq!(says(&mut ada, "hello").await, Frame::text("hello"));
     assert_eq!(next(&mut grace).await, Frame::text("hello"));
