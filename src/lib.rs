@@ -33,6 +33,7 @@
 //! - Knobs from a file or the environment: `settings`, with the feature `config`.
 //! - Messages with a name, as JSON or MessagePack, to typed handlers: [`commands`] (feature `commands`, on by default).
 //! - Who may come in: [`Authenticate`] and [`Tickets`]; how many and how fast: [`Handler`] and [`RateLimit`].
+//! - Several nodes: [`adapter`].
 //! - What it can count: [`Stats`] of a handler, [`Traffic`] of a connection, [`HubStats`] of a hub; for Prometheus with
 //!   the feature `metrics`.
 //!
@@ -53,6 +54,7 @@
 
 #![warn(clippy::print_stdout, clippy::print_stderr)]
 
+pub mod adapter;
 mod auth;
 #[cfg(feature = "commands")]
 pub mod commands;
