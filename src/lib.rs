@@ -34,6 +34,7 @@
 //! - Messages with a name, as JSON or MessagePack, to typed handlers: [`commands`] (feature `commands`, on by default).
 //! - Who may come in: [`Authenticate`] and [`Tickets`]; how many and how fast: [`Handler`] and [`RateLimit`].
 //! - Several nodes: [`adapter`].
+//! - Tests of connectors, in memory and without waiting: `testing`, with the feature of that name.
 //! - What it can count: [`Stats`] of a handler, [`Traffic`] of a connection, [`HubStats`] of a hub; for Prometheus with
 //!   the feature `metrics`.
 //!
@@ -71,6 +72,8 @@ mod session;
 #[cfg(feature = "config")]
 pub mod settings;
 mod stats;
+#[cfg(feature = "testing")]
+pub mod testing;
 
 /// The code of the README, compiled with the doctests.
 #[cfg(doctest)]
