@@ -690,7 +690,9 @@ async fn on_connect_sees_the_whole_request() {
         assert_eq!(handshake.header_str("x-b"), None);
         assert_eq!(handshake.origin(), Some("https://example.com"));
         assert_eq!(handshake.query("a").as_deref(), Some("b c"));
+        assert_eq!(handshake.query_all("a").collect::<Vec<_>>(), ["b c", "d"]);
         assert_eq!(handshake.query("b"), None);
+        assert_eq!(handshake.query_all("b").count(), 0);
         Ok(())
     });
     let headers = ["X-A: 1", "X-A: 2", "Origin: https://example.com"];
@@ -704,6 +706,14 @@ async fn below_a_nested_router_the_path_is_the_rest() {
     assert_eq!(client.ask(&request_with("/api/rooms/1?x", &[])).await.status, 101);
     let conn = conns.recv().await.unwrap();
     assert_eq!((conn.request().path(), conn.request().query()), ("/rooms/1", Some("x")));
+}
+
+#[tokio::test]
+async fn a_connection_knows_the_endpoint_it_came_in_by() {
+    let (handler, mut conns) = conns(|handler| handler);
+    let _clients = [connect(&handler).await, connect(&handler.name("chat")).await];
+    let [one, two] = [conns.recv().await.unwrap(), conns.recv().await.unwrap()];
+    assert_eq!((one.endpoint(), two.endpoint()), (None, Some("chat")));
 }
 
 #[tokio::test]

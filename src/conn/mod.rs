@@ -39,7 +39,7 @@ pub use self::{
 pub(crate) use self::{
     escaped::Escaped,
     id::ConnIds,
-    request::query_param,
+    request::{query_all, query_param},
     send::Offered,
     watcher::{CloseInfo, Watcher},
 };
