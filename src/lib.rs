@@ -80,6 +80,33 @@ pub mod testing;
 #[doc = include_str!("../README.md")]
 struct Readme;
 
+/// The code of the guide, compiled with the doctests: a chapter each.
+#[cfg(all(doctest, feature = "commands", feature = "metrics"))]
+mod guide {
+    #[doc = include_str!("../docs/guide/first-server.md")]
+    struct FirstServer;
+    #[doc = include_str!("../docs/guide/life-of-a-connection.md")]
+    struct LifeOfAConnection;
+    #[doc = include_str!("../docs/guide/rooms-and-users.md")]
+    struct RoomsAndUsers;
+    #[doc = include_str!("../docs/guide/commands.md")]
+    struct Commands;
+    #[doc = include_str!("../docs/guide/authentication.md")]
+    struct Authentication;
+    #[doc = include_str!("../docs/guide/limits.md")]
+    struct Limits;
+    #[doc = include_str!("../docs/guide/testing.md")]
+    struct Testing;
+    #[doc = include_str!("../docs/guide/deployment.md")]
+    struct Deployment;
+    #[doc = include_str!("../docs/guide/observability.md")]
+    struct Observability;
+    #[doc = include_str!("../docs/guide/security.md")]
+    struct Security;
+    #[doc = include_str!("../docs/guide/coming-from.md")]
+    struct ComingFrom;
+}
+
 pub use async_trait::async_trait;
 
 pub use self::{
