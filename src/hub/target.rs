@@ -9,7 +9,7 @@ use crate::{
     protocol::{close::CloseFrame, frame::Encoded, message::Message},
 };
 
-use super::{Hub, group::Group, report::Report, tap::What};
+use super::{Hub, group::Group, report::Report, taps::What};
 
 /// Whom a message is for: a room, several rooms, a user, or everybody.
 #[derive(Debug, Clone)]
