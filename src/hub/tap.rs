@@ -3,18 +3,15 @@
 use std::{
     fmt,
     pin::Pin,
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering::Relaxed},
-    },
-    task::{Context, Poll},
+    sync::{Arc, atomic::Ordering::Relaxed},
+    task::{Context, Poll, ready},
 };
 
 use tokio::sync::mpsc;
 
 use crate::conn::ConnId;
 
-use super::Report;
+use super::{Report, taps::Sleep};
 
 /// Something that happened.
 #[derive(Debug, Clone)]
@@ -166,29 +163,43 @@ impl fmt::Debug for TapFilter {
     }
 }
 
-/// A stream of what happens in a hub, made by [`Hub::tap`].
+/// A stream of what happens in a hub, made by [`Hub::tap`](crate::Hub::tap).
 ///
-/// It is bounded and lossy: when it is not read, events are [missed](Self::missed), and nobody waits.
+/// It is bounded and lossy: when it is not read, events are [missed](Self::missed), and nobody waits. A tap without room
+/// sleeps until it is read on, and while all taps of a hub sleep, messages are only counted.
 #[derive(Debug)]
 pub struct Tap {
     pub(super) events: mpsc::Receiver<Event>,
-    pub(super) missed: Arc<AtomicU64>,
+    pub(super) sleep: Arc<Sleep>,
+    /// What had gone by unseen before this tap was there.
+    pub(super) unseen_before: u64,
 }
 
 impl Tap {
     /// The next event; `None` once the hub is gone.
     pub async fn next(&mut self) -> Option<Event> {
-        self.events.recv().await
+        std::future::poll_fn(|cx| self.poll(cx)).await
     }
 
     /// An event that is here already.
     pub fn try_next(&mut self) -> Option<Event> {
-        self.events.try_recv().ok()
+        let event = self.events.try_recv().ok()?;
+        self.sleep.end();
+        Some(event)
     }
 
     /// How many events had no room.
+    ///
+    /// An event that the filter was asked about counts if the filter wants it. While no tap of the hub had room no
+    /// filter is asked, and every message counts; a connection's, once its session has handled what it had read.
     pub fn missed(&self) -> u64 {
-        self.missed.load(Relaxed)
+        self.sleep.missed.load(Relaxed) + self.sleep.watch.unseen() - self.unseen_before
+    }
+
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Event>> {
+        let event = ready!(self.events.poll_recv(cx));
+        self.sleep.end();
+        Poll::Ready(event)
     }
 }
 
@@ -196,6 +207,14 @@ impl futures_core::Stream for Tap {
     type Item = Event;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Event>> {
-        self.events.poll_recv(cx)
+        self.poll(cx)
+    }
+}
+
+impl Drop for Tap {
+    fn drop(&mut self) {
+        // Whoever passes the next event finds out, and forgets the tap.
+        self.events.close();
+        self.sleep.end();
     }
 }

@@ -2,14 +2,14 @@
 
 use std::sync::{
     Arc,
-    atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
+    atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed},
 };
 
-use parking_lot::RwLock;
+use parking_lot::{Mutex, RwLock};
 use tokio::sync::mpsc::{self, error::TrySendError};
 
 use crate::{
-    conn::{CloseInfo, Conn, Watcher},
+    conn::{CloseInfo, Conn, Watcher, Watching},
     protocol::message::Message,
 };
 
@@ -21,15 +21,40 @@ use super::{
 /// The taps of a hub.
 #[derive(Default)]
 pub(super) struct Taps {
-    /// Whether there are any: looked at before anything else is done.
-    any: AtomicBool,
+    watch: Arc<Watch>,
     taps: RwLock<Arc<[Arc<TapSender>]>>,
 }
 
 struct TapSender {
     filter: TapFilter,
     events: mpsc::Sender<Event>,
-    missed: Arc<AtomicU64>,
+    sleep: Arc<Sleep>,
+}
+
+/// What is looked at for each message: whether there are taps, and whether one of them is awake.
+#[derive(Debug, Default)]
+pub(super) struct Watch {
+    any: AtomicBool,
+    awake: AtomicUsize,
+    /// Messages that went by while all taps slept.
+    unseen: AtomicU64,
+}
+
+/// Whether a tap has room. One that has none is not asked what it wants before it is read on.
+#[derive(Debug)]
+pub(super) struct Sleep {
+    pub(super) watch: Arc<Watch>,
+    /// Events that this tap wanted, when it had no room and another one was awake.
+    pub(super) missed: AtomicU64,
+    mode: Mutex<Mode>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Mode {
+    Awake,
+    Asleep,
+    /// Its tap was dropped, and it counts no more.
+    Gone,
 }
 
 /// An event that nobody has asked about yet: nothing is copied before a tap wants it.
@@ -48,19 +73,60 @@ pub(super) enum What<'a> {
     Broadcast { rooms: &'a [String], user: Option<&'a str>, message: &'a Message, report: Report },
 }
 
-impl Taps {
-    pub(super) fn any(&self) -> bool {
-        self.any.load(Relaxed)
+impl Watch {
+    fn watching(&self) -> Watching {
+        match (self.any.load(Relaxed), self.awake.load(Relaxed)) {
+            (false, _) => Watching::Nobody,
+            (true, 0) => Watching::Asleep,
+            (true, _) => Watching::Awake,
+        }
     }
 
+    pub(super) fn unseen(&self) -> u64 {
+        self.unseen.load(Relaxed)
+    }
+}
+
+impl Sleep {
+    fn awake(watch: Arc<Watch>) -> Self {
+        watch.awake.fetch_add(1, Relaxed);
+        Self { watch, missed: AtomicU64::new(0), mode: Mutex::new(Mode::Awake) }
+    }
+
+    /// Sleeps, unless the reader has made room. It does that before it takes the lock to end the sleep: so none is
+    /// left asleep with room.
+    fn begin(&self, events: &mpsc::Sender<Event>) {
+        let mut mode = self.mode.lock();
+        if *mode == Mode::Awake && events.capacity() == 0 {
+            *mode = Mode::Asleep;
+            self.watch.awake.fetch_sub(1, Relaxed);
+        }
+    }
+
+    pub(super) fn end(&self) {
+        let mut mode = self.mode.lock();
+        if *mode == Mode::Asleep {
+            *mode = Mode::Awake;
+            self.watch.awake.fetch_add(1, Relaxed);
+        }
+    }
+
+    fn end_for_good(&self) {
+        if std::mem::replace(&mut *self.mode.lock(), Mode::Gone) == Mode::Awake {
+            self.watch.awake.fetch_sub(1, Relaxed);
+        }
+    }
+}
+
+impl Taps {
     fn add(&self, filter: TapFilter) -> Tap {
         let (sender, events) = mpsc::channel(filter.capacity);
-        let missed = Arc::new(AtomicU64::new(0));
-        let tap = Arc::new(TapSender { filter, events: sender, missed: missed.clone() });
+        let sleep = Arc::new(Sleep::awake(self.watch.clone()));
+        let tap = Arc::new(TapSender { filter, events: sender, sleep: sleep.clone() });
         let mut taps = self.taps.write();
         *taps = taps.iter().cloned().chain([tap]).collect();
-        self.any.store(true, Relaxed);
-        Tap { events, missed }
+        self.watch.any.store(true, Relaxed);
+        Tap { events, sleep, unseen_before: self.watch.unseen() }
     }
 
     /// Passes an event to the taps that want it.
@@ -72,23 +138,31 @@ impl Taps {
             // A tap that is not read costs a count and no copy.
             if tap.events.capacity() == 0 {
                 gone |= tap.events.is_closed();
-                tap.missed.fetch_add(1, Relaxed);
+                tap.sleep.begin(&tap.events);
+                tap.sleep.missed.fetch_add(1, Relaxed);
                 continue;
             }
             let Some(event) = tap.filter.event(happening) else { continue };
             match tap.events.try_send(event) {
                 Ok(()) => {}
                 Err(TrySendError::Full(_)) => {
-                    tap.missed.fetch_add(1, Relaxed);
+                    tap.sleep.missed.fetch_add(1, Relaxed);
                 }
                 Err(TrySendError::Closed(_)) => gone = true,
             }
         }
         if gone {
-            let mut taps = self.taps.write();
-            *taps = taps.iter().filter(|tap| !tap.events.is_closed()).cloned().collect();
-            self.any.store(!taps.is_empty(), Relaxed);
+            self.forget();
         }
+    }
+
+    /// Removes the taps that were dropped.
+    fn forget(&self) {
+        let mut taps = self.taps.write();
+        let (gone, left): (Vec<_>, Vec<_>) = taps.iter().cloned().partition(|tap| tap.events.is_closed());
+        gone.iter().for_each(|tap| tap.sleep.end_for_good());
+        self.watch.any.store(!left.is_empty(), Relaxed);
+        *taps = left.into();
     }
 }
 
@@ -147,13 +221,26 @@ impl Hub {
         self.0.taps.add(filter)
     }
 
-    /// Passes an event to the taps, if there are any.
+    /// Passes an event to the taps, if there are any. It is a rare one: even taps that sleep are asked.
     pub(super) fn happened<'a>(&self, conn: Option<&Conn>, what: impl FnOnce() -> Option<What<'a>>) {
-        if self.0.taps.any()
+        if self.0.taps.watch.watching() != Watching::Nobody
             && let Some(what) = what()
         {
             self.0.taps.pass(&Happening { conn, what });
         }
+    }
+
+    /// Passes on that a message was sent to a group.
+    pub(super) fn was_broadcast(&self, what: What<'_>) {
+        match self.0.taps.watch.watching() {
+            Watching::Nobody => {}
+            Watching::Asleep => self.unseen(1),
+            Watching::Awake => self.0.taps.pass(&Happening { conn: None, what }),
+        }
+    }
+
+    fn unseen(&self, messages: u64) {
+        self.0.taps.watch.unseen.fetch_add(messages, Relaxed);
     }
 }
 
@@ -163,15 +250,19 @@ impl Watcher for Member {
         self
     }
 
-    fn is_watching(&self) -> bool {
-        self.hub.0.taps.any()
+    fn watching(&self) -> Watching {
+        self.hub.0.taps.watch.watching()
     }
 
     fn received(&self, conn: &Conn, message: &Message) {
-        self.hub.happened(Some(conn), || Some(What::Received(message)));
+        self.hub.0.taps.pass(&Happening { conn: Some(conn), what: What::Received(message) });
     }
 
     fn sent(&self, conn: &Conn, message: &Message) {
-        self.hub.happened(Some(conn), || Some(What::Sent(message)));
+        self.hub.0.taps.pass(&Happening { conn: Some(conn), what: What::Sent(message) });
+    }
+
+    fn unseen(&self, messages: u64) {
+        self.hub.unseen(messages);
     }
 }
