@@ -67,13 +67,17 @@ pub fn contract() -> Contract<Vec<Item>> {
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let address = match std::env::args().nth(1).as_deref() {
-        Some("--typescript") => return Ok(print!("{}", contract().typescript())),
-        Some("--asyncapi") => return Ok(println!("{:#}", contract().asyncapi("/"))),
-        address => address.unwrap_or("127.0.0.1:8080").to_owned(),
-    };
+    let argument = std::env::args().nth(1).unwrap_or("127.0.0.1:8080".into());
+    match &*argument {
+        "--typescript" => print!("{}", contract().typescript()),
+        "--asyncapi" => println!("{:#}", contract().asyncapi("/")),
+        address => serve(address).await?,
+    }
+    Ok(())
+}
+
+async fn serve(address: &str) -> std::io::Result<()> {
     let listener = tokio::net::TcpListener::bind(address).await?;
     println!("listening on {}", listener.local_addr()?);
-    axum::serve(listener, axum::Router::new().fallback_service(contract().handler())).await?;
-    Ok(())
+    axum::serve(listener, axum::Router::new().fallback_service(contract().handler())).await
 }

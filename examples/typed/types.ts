@@ -9,12 +9,18 @@ export type Item = { name: string,
  */
 amount: number, unit: Unit | null, };
 
+/**
+ * What has become of the list.
+ */
 export type Listed = { 
 /**
  * How many things are on the list now.
  */
 count: number, };
 
+/**
+ * What it is measured in.
+ */
 export type Unit = "grams" | "litres";
 
 export interface Api {
