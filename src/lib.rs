@@ -89,9 +89,9 @@ pub use self::{
     },
     handler::{Body, Events, Handler, InvalidProxy, NoFallback, ProxyHeader, TrustProxy},
     hub::{
-        Affected, ClusterStats, ConnInfo, Counts, Event, EventKind, FanOut, Hub, HubBuilder, HubStats,
-        JoinError, JoinRequest, Joined, Left, Page, Preview, PublishError, Remote, Report, RoomInfo,
-        Shutdown, ShutdownReport, Tap, TapFilter, Target,
+        Affected, ClusterStats, ConnInfo, Counts, Event, EventKind, Everywhere, FanOut, Gathered, Hub,
+        HubBuilder, HubStats, JoinError, JoinRequest, Joined, Left, Page, Preview, PublishError, Publisher,
+        Remote, Report, RoomInfo, Shutdown, ShutdownReport, Tap, TapFilter, Target,
     },
     protocol::{
         close::{CloseCode, CloseFrame, InvalidCloseCode},

@@ -43,11 +43,16 @@ pub(super) struct HubConfig {
 pub struct HubBuilder {
     config: HubConfig,
     adapter: Option<Arc<dyn Adapter>>,
+    quiet: bool,
 }
 
 impl Default for HubBuilder {
     fn default() -> Self {
-        Self { config: HubConfig { max_rooms: 100, max_room_name: 128, on_join: None }, adapter: None }
+        Self {
+            config: HubConfig { max_rooms: 100, max_room_name: 128, on_join: None },
+            adapter: None,
+            quiet: false,
+        }
     }
 }
 
@@ -94,6 +99,12 @@ impl HubBuilder {
         self
     }
 
+    /// Is no node to the others: it has no connections.
+    pub(super) fn quiet(mut self) -> Self {
+        self.quiet = true;
+        self
+    }
+
     /// The hub.
     ///
     /// # Panics
@@ -101,7 +112,7 @@ impl HubBuilder {
     /// With an [adapter](Self::adapter), outside a tokio runtime: it begins to connect.
     pub fn build(self) -> Hub {
         let ids = ConnIds::default();
-        let cluster = self.adapter.map(|adapter| Cluster::new(ids.node(), adapter));
+        let cluster = self.adapter.map(|adapter| Cluster::new(ids.node(), adapter, self.quiet));
         let hub = Hub(Arc::new(Inner {
             config: self.config,
             ids,
@@ -115,7 +126,7 @@ impl HubBuilder {
             encoded: Default::default(),
         }));
         if let Some(cluster) = &hub.0.cluster {
-            cluster.start(Arc::downgrade(&hub.0));
+            cluster.start(&Arc::downgrade(&hub.0));
         }
         hub
     }

@@ -6,7 +6,9 @@
 
 mod builder;
 mod cluster;
+mod everywhere;
 mod group;
+mod publisher;
 mod query;
 mod report;
 mod rooms;
@@ -37,6 +39,8 @@ use self::{
 pub use self::{
     builder::{HubBuilder, JoinRequest},
     cluster::ClusterStats,
+    everywhere::{Everywhere, Gathered},
+    publisher::Publisher,
     query::{ConnInfo, Counts, HubStats, Page, RoomInfo},
     report::{Affected, FanOut, PublishError, Remote, Report},
     rooms::{JoinError, Joined, Left},

@@ -14,7 +14,7 @@ use parking_lot::RwLock;
 use tokio::sync::mpsc::{self, error::TrySendError};
 
 use crate::{
-    adapter::{Link, Subject},
+    adapter::{Link, NodeId, Subject},
     conn::{CloseInfo, Conn, ConnId, Watcher},
     protocol::message::Message,
 };
@@ -77,6 +77,10 @@ pub enum EventKind {
     },
     /// The link to the other nodes is another now.
     Link(Link),
+    /// Another node was heard of.
+    NodeCame(NodeId),
+    /// Another node has left, or was not heard of any more.
+    NodeGone(NodeId),
 }
 
 /// The beginning of a message.
@@ -235,6 +239,8 @@ pub(super) enum What<'a> {
     Received(&'a Message),
     Sent(&'a Message),
     Link(Link),
+    NodeCame(NodeId),
+    NodeGone(NodeId),
     Broadcast { rooms: &'a [Subject], user: Option<&'a str>, message: &'a Message, report: Report },
 }
 
@@ -320,6 +326,8 @@ impl TapFilter {
             _ if self.contains.is_some() => return None,
             What::Opened => EventKind::Opened,
             What::Link(link) => EventKind::Link(*link),
+            What::NodeCame(node) => EventKind::NodeCame(*node),
+            What::NodeGone(node) => EventKind::NodeGone(*node),
             What::Closed(CloseInfo { code, reason, cause }) => {
                 EventKind::Closed { code: *code, reason: reason.clone(), cause: cause.clone() }
             }

@@ -5,7 +5,7 @@ use std::sync::Weak;
 use bytes::Bytes;
 
 use crate::{
-    adapter::{Inbox, Link, Position, Subject},
+    adapter::{Inbox, Link, NodeId, Position, Subject},
     hub::{Hub, Inner, tap::What, target::To},
 };
 
@@ -19,22 +19,33 @@ pub(super) struct HubInbox(pub(super) Weak<Inner>);
 
 impl Inbox for HubInbox {
     fn packet(&self, _: &Subject, packet: Bytes) {
-        if let Some(hub) = self.0.upgrade().map(Hub)
-            && let Some(cluster) = &hub.0.cluster
-        {
-            cluster.receive(&hub, packet);
-        }
+        self.with(|hub, cluster| cluster.receive(hub, packet));
     }
 
     fn entry(&self, _: &str, _: Position, _: Bytes) {}
 
     fn link_changed(&self, link: Link) {
-        if let Some(hub) = self.0.upgrade().map(Hub) {
+        self.with(|hub, cluster| {
             hub.happened(None, || Some(What::Link(link)));
-        }
+            if link == Link::Up {
+                cluster.say_hello();
+            }
+        });
     }
 
-    fn interrupted(&self) {}
+    fn interrupted(&self) {
+        self.with(|_, cluster| cluster.say_hello());
+    }
+}
+
+impl HubInbox {
+    fn with(&self, act: impl FnOnce(&Hub, &Cluster)) {
+        if let Some(hub) = self.0.upgrade().map(Hub)
+            && let Some(cluster) = &hub.0.cluster
+        {
+            act(&hub, cluster);
+        }
+    }
 }
 
 impl Cluster {
@@ -51,18 +62,31 @@ impl Cluster {
             }
             // Its members were served before it left.
             Ok((sender, _)) if sender == self.node => counters.own.add_one(),
-            Ok((sender, Packet::Deed(deed))) => {
-                if matches!(&deed.to, To::Rooms(rooms) if rooms.len() > 1)
-                    && !self.is_new(sender, deed.serial)
-                {
-                    counters.duplicates.add_one();
-                    return;
-                }
-                counters.deeds.add_one();
-                if hub.carry_out(deed) == 0 {
-                    counters.nobody.add_one();
+            Ok((sender, Packet::Deed(deed))) => self.receive_deed(hub, sender, deed),
+            Ok((sender, packet)) => {
+                counters.other.add_one();
+                match packet {
+                    Packet::Beat(beat) => self.heard(hub, sender, &beat),
+                    Packet::Bye => self.said_goodbye(hub, sender),
+                    Packet::Question(id, question) => {
+                        let answer = Packet::Answer(id, hub.reply(&question));
+                        self.tell(&Subject::Node(sender), &answer);
+                    }
+                    Packet::Answer(id, answer) => self.questions.answer(id, sender, answer),
+                    Packet::Deed(_) => {}
                 }
             }
+        }
+    }
+
+    fn receive_deed(&self, hub: &Hub, sender: NodeId, deed: Deed) {
+        if matches!(&deed.to, To::Rooms(rooms) if rooms.len() > 1) && !self.is_new(sender, deed.serial) {
+            self.counters.duplicates.add_one();
+            return;
+        }
+        self.counters.deeds.add_one();
+        if hub.carry_out(deed) == 0 {
+            self.counters.nobody.add_one();
         }
     }
 }
