@@ -65,6 +65,7 @@ mod hub;
 mod metrics;
 mod panics;
 mod protocol;
+mod serve;
 mod session;
 #[cfg(feature = "config")]
 pub mod settings;
@@ -98,5 +99,6 @@ pub use self::{
         origin::InvalidOrigin,
         text::Text,
     },
+    serve::{Listener, Plain, Serve, ServeReport, serve},
     stats::{Stats, Traffic},
 };
