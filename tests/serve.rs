@@ -1,5 +1,7 @@
 //! The server: its deadlines, its limits and its end, in memory and in virtual time; `tests/ports.rs` has real ports.
 
+#[path = "support/listener.rs"]
+mod listener;
 mod support;
 
 use std::{
@@ -19,81 +21,19 @@ use std::{
 use bytes::Bytes;
 use futures_util::poll;
 use gustnado::{Body, Conn, Handler, Listener, Message, Shutdown, serve};
-use http::{Request, Response, StatusCode};
-use http_body_util::{BodyExt, Empty, Full};
-use hyper::{client::conn::http2, ext::Protocol};
-use hyper_util::rt::{TokioExecutor, TokioIo};
-use support::{Client, Frame, PIPE, asked, echo, request};
+use http::{Request, Response};
+use http_body_util::{BodyExt, Full};
+use listener::{Dialer, Memory, PEER, connect_over_http2, get, listen, run};
+use support::{Client, Frame, asked, echo, request};
 use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex},
-    sync::{mpsc, oneshot},
+    io::{AsyncReadExt, AsyncWriteExt, DuplexStream},
+    sync::oneshot,
     task::JoinHandle,
     time::{Instant, sleep, timeout},
 };
 use tower::{Service, service_fn};
 
 const TIMEOUT: Duration = Duration::from_secs(10);
-const PEER: ([u8; 4], u16) = ([192, 0, 2, 1], 4711);
-
-/// A listener in memory, which accepts what it is sent.
-struct Memory(mpsc::UnboundedReceiver<DuplexStream>);
-
-impl Listener for Memory {
-    type Io = DuplexStream;
-
-    async fn accept(&mut self) -> io::Result<(DuplexStream, Option<SocketAddr>)> {
-        match self.0.recv().await {
-            Some(io) => Ok((io, Some(PEER.into()))),
-            None => pending().await,
-        }
-    }
-}
-
-/// Where clients of a [`Memory`] come from.
-#[derive(Clone)]
-struct Dialer(mpsc::UnboundedSender<DuplexStream>);
-
-impl Dialer {
-    fn dial(&self) -> Client {
-        let (client, server) = duplex(PIPE);
-        self.0.send(server).expect("the server listens");
-        Client::new(client)
-    }
-
-    async fn connect(&self) -> Client {
-        self.dial().open(&request()).await
-    }
-
-    async fn http2(&self) -> (http2::SendRequest<Empty<Bytes>>, JoinHandle<hyper::Result<()>>) {
-        let io = TokioIo::new(self.dial().io);
-        let (mut requests, connection) = http2::handshake(TokioExecutor::new(), io).await.expect("HTTP/2");
-        let connection = tokio::spawn(connection);
-        // An answer comes after the settings, which say that extended CONNECT is spoken.
-        requests.send_request(get()).await.expect("an answer");
-        (requests, connection)
-    }
-}
-
-fn get() -> Request<Empty<Bytes>> {
-    Request::get("http://example.com/").body(Empty::new()).expect("a request")
-}
-
-fn listen() -> (Dialer, Memory) {
-    let (dialer, listener) = mpsc::unbounded_channel();
-    (Dialer(dialer), Memory(listener))
-}
-
-/// Serves `service` as it is by default.
-fn run<S, B>(service: S) -> Dialer
-where
-    S: Service<Request<Body>, Response = Response<B>, Error = Infallible> + Clone + Send + 'static,
-    S::Future: Send + 'static,
-    B: http_body::Body<Data = Bytes, Error: Into<Box<dyn Error + Send + Sync>>> + Send + 'static,
-{
-    let (dialer, listener) = listen();
-    tokio::spawn(serve(listener, service).into_future());
-    dialer
-}
 
 /// Echoes for as long as it takes, without pings that a test's client would have to answer.
 fn quiet_echo() -> Handler {
@@ -192,18 +132,6 @@ async fn an_open_websocket_has_left_the_deadlines_behind() {
     other.bye().await;
 }
 
-async fn connect_over_http2(
-    requests: &mut http2::SendRequest<Empty<Bytes>>,
-) -> Client<TokioIo<hyper::upgrade::Upgraded>> {
-    let request = Request::connect("http://example.com/ws")
-        .extension(Protocol::from_static("websocket"))
-        .header("sec-websocket-version", "13");
-    let answer =
-        requests.send_request(request.body(Empty::new()).expect("a request")).await.expect("an answer");
-    assert_eq!(answer.status(), StatusCode::OK);
-    Client::new(TokioIo::new(hyper::upgrade::on(answer).await.expect("a stream")))
-}
-
 #[tokio::test(start_paused = true)]
 async fn an_idle_transport_is_closed_after_as_long_again() {
     let dialer = run(echo());
@@ -214,13 +142,22 @@ async fn an_idle_transport_is_closed_after_as_long_again() {
     }
     assert_eq!(closed_after(&mut http1).await, TIMEOUT);
 
-    let (mut requests, connection) = dialer.http2().await;
+    // Many, since a stream may be over before anybody has looked.
+    let mut transports = Vec::new();
+    for _ in 0..50 {
+        transports.push(dialer.http2().await);
+    }
     for _ in 0..3 {
         sleep(TIMEOUT - Duration::from_secs(1)).await;
-        requests.send_request(get()).await.expect("an answer");
+        for (requests, _) in &mut transports {
+            requests.ready().await.expect("still open");
+            requests.send_request(get()).await.expect("an answer");
+        }
     }
     let start = Instant::now();
-    connection.await.expect("no panic").expect("GOAWAY and a clean end");
+    for (_requests, connection) in transports {
+        connection.await.expect("no panic").expect("GOAWAY and a clean end");
+    }
     assert_eq!(start.elapsed(), TIMEOUT);
 }
 

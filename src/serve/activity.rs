@@ -22,9 +22,13 @@ impl Activity {
         self.0.send_if_modified(|streams| std::mem::replace(streams, 1) == 0);
     }
 
-    /// Returns once something has been asked for.
-    pub(super) async fn begun(&self) {
-        let _ = self.0.subscribe().wait_for(|streams| *streams > 0).await;
+    /// Returns once something has been asked for, from now on.
+    pub(super) fn begun(&self) -> impl Future<Output = ()> + use<> {
+        // Not when it is first polled: by then a stream may be over, and its change missed.
+        let mut streams = self.0.subscribe();
+        async move {
+            let _ = streams.changed().await;
+        }
     }
 
     /// Returns once nothing has been asked for during `patience`.
