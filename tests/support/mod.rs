@@ -136,6 +136,8 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Client<T> {
 
     pub async fn write(&mut self, bytes: &[u8]) {
         self.io.write_all(bytes).await.expect("the server reads");
+        // TLS may have kept some of it.
+        self.io.flush().await.expect("the server reads");
     }
 
     pub async fn text(&mut self, text: &str) {
