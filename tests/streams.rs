@@ -19,14 +19,14 @@ use tokio::{
 };
 
 /// Echoes, and tells of each `on_close`. No pings, which a client would have to answer in virtual time.
-fn told(ends: &mpsc::UnboundedSender<Closed>) -> Handler {
+fn told(ends: &mpsc::Sender<Closed>) -> Handler {
     let ends = ends.clone();
     Handler::builder()
         .on_message(|conn: Conn, message: Message| async move { Ok(conn.send(message).await?) })
         .on_disconnect(move |_, closed| {
             let ends = ends.clone();
             async move {
-                let _ = ends.send(closed);
+                let _ = ends.try_send(closed);
             }
         })
         .build()
@@ -82,18 +82,18 @@ async fn a_websocket_whose_callback_is_busy_holds_up_no_other() {
 
 #[tokio::test(start_paused = true)]
 async fn a_slow_reader_costs_its_outbox_and_holds_up_no_other() {
-    let (ends, mut ended) = mpsc::unbounded_channel();
-    let (conns, mut opened) = mpsc::unbounded_channel();
+    let (ends, mut ended) = mpsc::channel(128);
+    let (conns, mut opened) = mpsc::channel(128);
     let handler = Handler::builder()
         .on_open(move |conn| {
             let conns = conns.clone();
-            async move { Ok(conns.send(conn)?) }
+            async move { Ok(conns.try_send(conn)?) }
         })
         .on_message(|conn: Conn, message: Message| async move { Ok(conn.send(message).await?) })
         .on_disconnect(move |_, closed| {
             let ends = ends.clone();
             async move {
-                let _ = ends.send(closed);
+                let _ = ends.try_send(closed);
             }
         })
         .build();
@@ -151,7 +151,7 @@ impl Raw {
 
 #[tokio::test(start_paused = true)]
 async fn a_reset_ends_one_websocket_once_and_no_other() {
-    let (ends, mut ended) = mpsc::unbounded_channel();
+    let (ends, mut ended) = mpsc::channel(128);
     let dialer = run(told(&ends));
     let mut client = Raw::dial(&dialer).await;
     let (mut other, mut echoes) = client.open().await;
@@ -169,7 +169,7 @@ async fn a_reset_ends_one_websocket_once_and_no_other() {
 
 #[tokio::test(start_paused = true)]
 async fn a_reset_finds_a_websocket_that_has_stopped_reading() {
-    let (ends, mut ended) = mpsc::unbounded_channel();
+    let (ends, mut ended) = mpsc::channel(128);
     let (open, gate) = watch::channel(false);
     let handler = Handler::builder()
         .on_message(move |conn: Conn, message: Message| {
@@ -188,7 +188,7 @@ async fn a_reset_finds_a_websocket_that_has_stopped_reading() {
         .on_disconnect(move |_, closed| {
             let ends = ends.clone();
             async move {
-                let _ = ends.send(closed);
+                let _ = ends.try_send(closed);
             }
         })
         .build();
@@ -205,7 +205,7 @@ async fn a_reset_finds_a_websocket_that_has_stopped_reading() {
 
 #[tokio::test(start_paused = true)]
 async fn a_transport_that_is_gone_ends_all_its_websockets_once_each() {
-    let (ends, mut ended) = mpsc::unbounded_channel();
+    let (ends, mut ended) = mpsc::channel(128);
     let handler = told(&ends);
     let dialer = run(handler.clone());
     drop(ends);
@@ -224,7 +224,7 @@ async fn a_transport_that_is_gone_ends_all_its_websockets_once_each() {
 
 #[tokio::test(start_paused = true)]
 async fn the_end_of_a_stream_follows_the_closing_handshake() {
-    let (ends, mut ended) = mpsc::unbounded_channel();
+    let (ends, mut ended) = mpsc::channel(128);
     let dialer = run(told(&ends));
     let mut client = Raw::dial(&dialer).await;
     let (mut send, mut receive) = client.open().await;
@@ -241,7 +241,7 @@ async fn the_end_of_a_stream_follows_the_closing_handshake() {
 #[tokio::test(start_paused = true)]
 async fn no_more_streams_than_allowed_are_open_at_once() {
     let (dialer, listener) = listen();
-    let (ends, _ended) = mpsc::unbounded_channel();
+    let (ends, _ended) = mpsc::channel(128);
     tokio::spawn(serve(listener, told(&ends)).into_future());
     let mut client = Raw::dial(&dialer).await;
     let mut streams = Vec::new();

@@ -8,7 +8,7 @@ mod transport;
 
 use std::{
     error::Error,
-    future::{Ready, ready},
+    future::{Ready, pending, ready},
     io,
     pin::Pin,
     time::Duration,
@@ -90,7 +90,8 @@ pub fn serve<L: Listener, S>(listener: L, service: S) -> Serve<L, S> {
         header_timeout: HEADER_TIMEOUT,
         max_transports: u32::MAX,
         hubs: Vec::new(),
-        shutdown: None,
+        signal: Box::pin(pending()),
+        plan: Shutdown::default(),
     }
 }
 
@@ -103,8 +104,12 @@ pub struct Serve<L: Listener, S, T = Plain<<L as Listener>::Io>> {
     header_timeout: Duration,
     max_transports: u32,
     hubs: Vec<Hub>,
-    shutdown: Option<(Pin<Box<dyn Future<Output = ()> + Send>>, Shutdown)>,
+    signal: Signal,
+    plan: Shutdown,
 }
+
+/// When a server ends.
+type Signal = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 /// A transport as it was accepted, without TLS.
 pub type Plain<Io> = fn(Io) -> Ready<io::Result<Io>>;
@@ -162,7 +167,8 @@ impl<L: Listener, S, T> Serve<L, S, T> {
             header_timeout: self.header_timeout,
             max_transports: self.max_transports,
             hubs: self.hubs,
-            shutdown: self.shutdown,
+            signal: self.signal,
+            plan: self.plan,
         }
     }
 
@@ -179,7 +185,8 @@ impl<L: Listener, S, T> Serve<L, S, T> {
     /// says. The server is over when every transport is, or at the plan's deadline, when the rest is cut. WebSockets
     /// over HTTP/1.1 of a hub that was not given are waited for, and not cut.
     pub fn shutdown_on(mut self, signal: impl Future<Output = ()> + Send + 'static, plan: Shutdown) -> Self {
-        self.shutdown = Some((Box::pin(signal), plan));
+        self.signal = Box::pin(signal);
+        self.plan = plan;
         self
     }
 }
@@ -206,7 +213,7 @@ where
 }
 
 impl<L: Listener, S, T> Serve<L, S, T> {
-    async fn run<Fut, Io, B>(self) -> ServeReport
+    async fn run<Fut, Io, B>(mut self) -> ServeReport
     where
         T: Fn(L::Io) -> Fut + Send + 'static,
         Fut: Future<Output = io::Result<Io>> + Send + 'static,
@@ -220,18 +227,13 @@ impl<L: Listener, S, T> Serve<L, S, T> {
     {
         let places = Places::new(self.max_transports);
         let mut accept = Accept::new(self.listener, places.clone());
-        let (signal, plan) = match self.shutdown {
-            Some((signal, plan)) => (signal, plan),
-            None => (Box::pin(std::future::pending()) as _, Shutdown::default()),
-        };
-        let mut signal = signal;
         let (stop, stopping) = watch::channel(false);
         let mut accepted = 0;
         // Dropped with this future, and every transport with it.
         let mut transports = JoinSet::new();
         loop {
             let next = tokio::select! {
-                () = &mut signal => break,
+                () = &mut self.signal => break,
                 Some(_ended) = transports.join_next() => continue,
                 next = accept.next() => next,
             };
@@ -247,8 +249,8 @@ impl<L: Listener, S, T> Serve<L, S, T> {
         }
         drop(accept);
         let _ = stop.send(true);
-        let over = timeout(plan.patience(), places.all_free());
-        let (sockets, _) = tokio::join!(shut_down(self.hubs, &plan), over);
+        let over = timeout(self.plan.patience(), places.all_free());
+        let (sockets, _) = tokio::join!(shut_down(self.hubs, &self.plan), over);
         while transports.try_join_next().is_some() {}
         ServeReport { accepted, cut: transports.len(), sockets }
     }

@@ -22,7 +22,7 @@ use crate::support::{Client, PIPE, request};
 pub const PEER: ([u8; 4], u16) = ([192, 0, 2, 1], 4711);
 
 /// A listener in memory, which accepts what it is sent.
-pub struct Memory(pub mpsc::UnboundedReceiver<DuplexStream>);
+pub struct Memory(pub mpsc::Receiver<DuplexStream>);
 
 impl Listener for Memory {
     type Io = DuplexStream;
@@ -37,12 +37,12 @@ impl Listener for Memory {
 
 /// Where clients of a [`Memory`] come from.
 #[derive(Clone)]
-pub struct Dialer(pub mpsc::UnboundedSender<DuplexStream>);
+pub struct Dialer(pub mpsc::Sender<DuplexStream>);
 
 impl Dialer {
     pub fn dial(&self) -> Client {
         let (client, server) = duplex(PIPE);
-        self.0.send(server).expect("the server listens");
+        self.0.try_send(server).expect("the server listens");
         Client::new(client)
     }
 
@@ -65,7 +65,7 @@ pub fn get() -> Request<Empty<Bytes>> {
 }
 
 pub fn listen() -> (Dialer, Memory) {
-    let (dialer, listener) = mpsc::unbounded_channel();
+    let (dialer, listener) = mpsc::channel(128);
     (Dialer(dialer), Memory(listener))
 }
 
