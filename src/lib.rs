@@ -34,6 +34,8 @@
 //! - Messages with a name, as JSON or MessagePack, to typed handlers: [`commands`] (feature `commands`, on by default).
 //! - Who may come in: [`Authenticate`] and [`Tickets`]; how many and how fast: [`Handler`] and [`RateLimit`].
 //! - A server for those who do not bring their own, with deadlines from accept on: [`serve()`].
+//! - Several nodes: [`adapter`].
+//! - Tests of connectors, in memory and without waiting: `testing`, with the feature of that name.
 //! - What it can count: [`Stats`] of a handler, [`Traffic`] of a connection, [`HubStats`] of a hub; for Prometheus with
 //!   the feature `metrics`.
 //!
@@ -54,6 +56,7 @@
 
 #![warn(clippy::print_stdout, clippy::print_stderr)]
 
+pub mod adapter;
 mod auth;
 #[cfg(feature = "commands")]
 pub mod commands;
@@ -71,11 +74,40 @@ mod session;
 #[cfg(feature = "config")]
 pub mod settings;
 mod stats;
+#[cfg(feature = "testing")]
+pub mod testing;
 
 /// The code of the README, compiled with the doctests.
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
 struct Readme;
+
+/// The code of the guide, compiled with the doctests: a chapter each.
+#[cfg(all(doctest, feature = "types", feature = "metrics"))]
+mod guide {
+    #[doc = include_str!("../docs/guide/first-server.md")]
+    struct FirstServer;
+    #[doc = include_str!("../docs/guide/life-of-a-connection.md")]
+    struct LifeOfAConnection;
+    #[doc = include_str!("../docs/guide/rooms-and-users.md")]
+    struct RoomsAndUsers;
+    #[doc = include_str!("../docs/guide/commands.md")]
+    struct Commands;
+    #[doc = include_str!("../docs/guide/authentication.md")]
+    struct Authentication;
+    #[doc = include_str!("../docs/guide/limits.md")]
+    struct Limits;
+    #[doc = include_str!("../docs/guide/testing.md")]
+    struct Testing;
+    #[doc = include_str!("../docs/guide/deployment.md")]
+    struct Deployment;
+    #[doc = include_str!("../docs/guide/observability.md")]
+    struct Observability;
+    #[doc = include_str!("../docs/guide/security.md")]
+    struct Security;
+    #[doc = include_str!("../docs/guide/coming-from.md")]
+    struct ComingFrom;
+}
 
 pub use async_trait::async_trait;
 

@@ -20,7 +20,7 @@ const CLIENTS: usize = 500;
 
 async fn connect(address: SocketAddr) -> Client<TcpStream> {
     let stream = TcpStream::connect(address).await.expect("the server listens");
-    Client::new(stream).open(&request()).await
+    Client::new(stream).upgrade(&request()).await
 }
 
 /// Keeps a transport and says nothing on it; returns how long the server has allowed that.
@@ -138,5 +138,5 @@ async fn a_server_without_file_descriptors_neither_spins_nor_ends() {
     assert_eq!(answer.status, 200);
     let stream = TcpStream::connect(address).await.expect("a port");
     let ada = request().replacen("/ws", "/ws?nick=Ada", 1);
-    assert!(matches!(Client::new(stream).open(&ada).await.next().await, Frame::Text(_)));
+    assert!(matches!(Client::new(stream).upgrade(&ada).await.next().await, Frame::Text(_)));
 }

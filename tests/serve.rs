@@ -116,7 +116,7 @@ async fn a_tls_handshake_is_part_of_the_same_deadline() {
 
     let mut honest = dialer.dial();
     honest.write(b"!").await;
-    honest.open(&request()).await.bye().await;
+    honest.upgrade(&request()).await.bye().await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -213,7 +213,7 @@ async fn a_router_is_served_as_it_is() {
     let dialer = run(axum::Router::new().route("/", page).route_service("/ws", echo()));
     let mut client = dialer.dial();
     assert_eq!(client.ask("GET / HTTP/1.1\r\nHost: example.com\r\n\r\n").await.body, "a page");
-    client.open(&request()).await.bye().await;
+    client.upgrade(&request()).await.bye().await;
 }
 
 /// A listener that has `failures` errors, one after the other, before it accepts.
@@ -386,5 +386,5 @@ async fn a_unix_socket_is_a_listener_too() {
         Handler::on_message(|conn: Conn, message: Message| async move { Ok(conn.send(message).await?) });
     tokio::spawn(serve(listener, echo).into_future());
     let stream = tokio::net::UnixStream::connect(&path).await.expect("it listens");
-    Client::new(stream).open(&request()).await.bye().await;
+    Client::new(stream).upgrade(&request()).await.bye().await;
 }

@@ -80,7 +80,7 @@ impl Example {
 
     async fn http1(&self) -> Client<TlsStream<TcpStream>> {
         let client = Client::new(self.dial(&["http/1.1"]).await);
-        let mut client = client.open(&request_with("/ws", &[])).await;
+        let mut client = client.upgrade(&request_with("/ws", &[])).await;
         assert_eq!(client.next().await, Frame::text("over HTTP/1.1"));
         client
     }

@@ -11,6 +11,7 @@ mod report;
 mod rooms;
 mod shutdown;
 mod tap;
+mod taps;
 mod target;
 
 use std::{
@@ -30,7 +31,7 @@ use self::{
     builder::HubConfig,
     group::{Added, Group, Removed},
     report::FanOutCounters,
-    tap::{Taps, What},
+    taps::{Taps, What},
 };
 pub use self::{
     builder::{HubBuilder, JoinRequest},

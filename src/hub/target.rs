@@ -9,7 +9,7 @@ use crate::{
     protocol::{close::CloseFrame, frame::Encoded, message::Message},
 };
 
-use super::{Hub, group::Group, report::Report, tap::What};
+use super::{Hub, group::Group, report::Report, taps::What};
 
 /// Whom a message is for: a room, several rooms, a user, or everybody.
 #[derive(Debug, Clone)]
@@ -94,14 +94,12 @@ impl Target {
             group.send(&encoded, &self.except, seen.as_mut(), &mut wanted, &mut report);
         }
         self.hub.0.fan_out.add(message.len(), &report);
-        self.hub.happened(None, || {
-            let (rooms, user) = match &self.to {
-                To::Rooms(rooms) => (rooms.as_slice(), None),
-                To::User(user) => (&[][..], Some(user.as_str())),
-                To::Everybody => (&[][..], None),
-            };
-            Some(What::Broadcast { rooms, user, message, report })
-        });
+        let (rooms, user) = match &self.to {
+            To::Rooms(rooms) => (rooms.as_slice(), None),
+            To::User(user) => (&[][..], Some(user.as_str())),
+            To::Everybody => (&[][..], None),
+        };
+        self.hub.was_broadcast(What::Broadcast { rooms, user, message, report });
         report
     }
 

@@ -33,12 +33,14 @@ use crate::{
 /// How long a transport may be open without asking for anything.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
 
+const A_YEAR: Duration = Duration::from_secs(365 * 24 * 60 * 60);
+
 /// Serves HTTP/1.1 and HTTP/2, with WebSockets on both, to whoever connects to `listener`.
 ///
 /// `service` is a [`Handler`](crate::Handler), an axum `Router`, or any other tower service of requests with a [`Body`].
 /// It finds the peer's address as a [`PeerAddr`](crate::PeerAddr) in the request's extensions. Which protocol a
-/// client speaks is told by its first bytes, so HTTP/2 needs no TLS, and with TLS the certificate's side only has to
-/// offer `h2` by ALPN.
+/// client speaks is told by its first bytes: HTTP/2 needs no TLS, and with TLS a client comes by it once `h2` is among
+/// what the TLS library offers by ALPN.
 ///
 /// Awaiting it serves until the [shutdown](Serve::shutdown_on), or for ever; dropping it closes the listener and every
 /// transport that speaks HTTP, while WebSockets over HTTP/1.1 go on.
@@ -130,7 +132,8 @@ impl<L: Listener, S, T> Serve<L, S, T> {
     /// How long a client may take from accept to its first request, and from one request to the next: 10 s by
     /// default. Clients on slow networks need a few seconds; who holds a transport for nothing has it this long.
     pub fn header_timeout(mut self, timeout: Duration) -> Self {
-        self.header_timeout = timeout;
+        // A deadline has to be a moment that the clock can have.
+        self.header_timeout = timeout.min(A_YEAR);
         self
     }
 

@@ -25,6 +25,7 @@ use tower_service::Service;
 
 use super::{activity::Activity, places::Place};
 use crate::{
+    conn::Escaped,
     connector::PeerAddr,
     handler::{Body, Held},
 };
@@ -67,7 +68,9 @@ where
         };
         match handshake {
             Ok(Ok(io)) => self.http(io, deadline).await,
-            Ok(Err(error)) => tracing::debug!(%error, peer, "the TLS handshake failed"),
+            Ok(Err(error)) => {
+                tracing::debug!(error = %Escaped::new(&error), peer, "the TLS handshake failed");
+            }
             Err(_elapsed) => tracing::debug!(peer, "the TLS handshake took too long"),
         }
     }
@@ -94,7 +97,7 @@ where
             tokio::select! {
                 ended = &mut http => {
                     if let Err(error) = ended {
-                        tracing::debug!(error, peer, "the transport failed");
+                        tracing::debug!(error = %Escaped::new(error.as_ref()), peer, "the transport failed");
                     }
                     return;
                 }

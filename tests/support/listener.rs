@@ -47,7 +47,7 @@ impl Dialer {
     }
 
     pub async fn connect(&self) -> Client {
-        self.dial().open(&request()).await
+        self.dial().upgrade(&request()).await
     }
 
     pub async fn http2(&self) -> (http2::SendRequest<Empty<Bytes>>, JoinHandle<hyper::Result<()>>) {
