@@ -33,6 +33,7 @@
 //! - Knobs from a file or the environment: `settings`, with the feature `config`.
 //! - Messages with a name, as JSON or MessagePack, to typed handlers: [`commands`] (feature `commands`, on by default).
 //! - Who may come in: [`Authenticate`] and [`Tickets`]; how many and how fast: [`Handler`] and [`RateLimit`].
+//! - A server for those who do not bring their own, with deadlines from accept on: [`serve()`].
 //! - Several nodes: [`adapter`].
 //! - Tests of connectors, in memory and without waiting: `testing`, with the feature of that name.
 //! - What it can count: [`Stats`] of a handler, [`Traffic`] of a connection, [`HubStats`] of a hub; for Prometheus with
@@ -51,7 +52,7 @@
 //! # What it runs on
 //!
 //! A tokio runtime with time enabled, and an HTTP server of hyper 1 that hands connections over: axum does, bare
-//! hyper with `with_upgrades`. HTTP/2 needs `enable_connect_protocol` at the server.
+//! hyper with `with_upgrades`. HTTP/2 needs `enable_connect_protocol` at the server. [`serve()`] has all of it.
 
 #![warn(clippy::print_stdout, clippy::print_stderr)]
 
@@ -68,6 +69,7 @@ mod hub;
 mod metrics;
 mod panics;
 mod protocol;
+mod serve;
 mod session;
 #[cfg(feature = "config")]
 pub mod settings;
@@ -131,5 +133,6 @@ pub use self::{
         origin::InvalidOrigin,
         text::Text,
     },
+    serve::{Listener, Plain, Serve, ServeReport, serve},
     stats::{Stats, Traffic},
 };

@@ -21,8 +21,8 @@ use http::{Request, Response};
 use tower_layer::Layer;
 use tower_service::Service;
 
-pub(crate) use self::admission::UserGate;
 use self::open::Shared;
+pub(crate) use self::{admission::UserGate, open::Held};
 pub use self::{
     admission::{InvalidProxy, ProxyHeader, TrustProxy},
     body::Body,

@@ -30,6 +30,10 @@ use super::{
     admission::{Admission, Permit},
 };
 
+/// What an HTTP server wants held for as long as the connection that a request opens: an extension of the request.
+#[derive(Clone)]
+pub(crate) struct Held(#[expect(dead_code, reason = "it is only held")] pub(crate) Arc<dyn Send + Sync>);
+
 /// What all clones of a handler share.
 #[derive(Clone)]
 pub(super) struct Shared {
@@ -84,6 +88,7 @@ impl Shared {
     pub(super) async fn open(self: Arc<Self>, mut parts: Parts) -> Response<Body> {
         let version = parts.version;
         let upgrade = parts.extensions.remove::<OnUpgrade>();
+        let held = parts.extensions.remove::<Held>();
         let checked = check(&parts).and_then(|opening| match self.origin.allows(&parts) {
             true => Ok(opening),
             false => Err(HandshakeError::Origin),
@@ -136,7 +141,7 @@ impl Shared {
         }
         let span = span(&conn);
         let joining = if open.is_some() { rooms } else { Vec::new() };
-        let place = (registered, open, permit);
+        let place = (registered, open, permit, held);
         tokio::spawn(self.serve(connector, conn, upgrade, joining, place).instrument(span));
         answer.map(|()| Body::default())
     }
