@@ -5,7 +5,7 @@ use std::{collections::HashSet, sync::Arc};
 use indexmap::IndexSet;
 
 use crate::{
-    conn::{Conn, ConnId},
+    conn::{Conn, ConnId, Later},
     protocol::{close::CloseFrame, frame::Encoded, message::Message},
 };
 
@@ -89,10 +89,12 @@ impl Target {
             return report;
         }
         let encoded = self.hub.encode(message);
+        let mut later = Later::default();
         let mut seen = (groups.len() > 1).then(HashSet::new);
         for group in groups {
-            group.send(&encoded, &self.except, seen.as_mut(), &mut wanted, &mut report);
+            group.send(&encoded, &self.except, seen.as_mut(), &mut wanted, &mut report, &mut later);
         }
+        drop(later);
         self.hub.0.fan_out.add(message.len(), &report);
         let (rooms, user) = match &self.to {
             To::Rooms(rooms) => (rooms.as_slice(), None),
@@ -107,8 +109,9 @@ impl Target {
     #[cfg(feature = "commands")]
     pub(crate) fn offer_to(&self, conns: &[Conn], message: &Message, report: &mut Report) {
         let encoded = self.hub.encode(message);
+        let mut later = Later::default();
         for conn in conns {
-            report.add(conn.offer(&encoded));
+            report.add(conn.offer(&encoded, &mut later));
         }
     }
 }

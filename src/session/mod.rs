@@ -18,7 +18,7 @@ use crate::{
     connector::{Connector, Disconnect},
     panics::{CatchPanic, Panicked, catch},
     protocol::{close::CloseCode, text::Text},
-    stats::{HandlerCounters, Traffic},
+    stats::Traffic,
 };
 
 /// A connection that is open. `Place` is what is held for it until the end.
@@ -35,15 +35,8 @@ type Callback<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
 impl<Place: Send> Session<Place> {
     /// Takes over a transport; `early` is what was read from it beyond the request.
-    pub(crate) fn new(
-        connector: Box<dyn Connector>,
-        conn: Conn,
-        io: Io,
-        early: Bytes,
-        counters: Arc<HandlerCounters>,
-        place: Place,
-    ) -> Self {
-        let wire = Wire::new(conn.clone(), io, early, counters);
+    pub(crate) fn new(connector: Box<dyn Connector>, conn: Conn, io: Io, early: Bytes, place: Place) -> Self {
+        let wire = Wire::new(conn.clone(), io, early);
         let unlogged = Unlogged(Some(conn.clone()));
         Self { connector, conn, wire, unlogged, _place: place }
     }
