@@ -98,7 +98,8 @@ pub(crate) struct Inner {
     turn: tokio::sync::Mutex<()>,
     /// Told when there is room again, when a close has begun and when the connection is over.
     changed: Notify,
-    closed: OnceLock<Closed>,
+    /// Boxed, since it is needed once, when much else is given back.
+    closed: OnceLock<Box<Closed>>,
     traffic: TrafficCounters,
     /// Of the handler, which counts the same for all its connections.
     counters: Arc<HandlerCounters>,
@@ -359,7 +360,7 @@ impl Conn {
 
     /// How the connection ended, once it has.
     pub(crate) fn ended(&self) -> Option<&Closed> {
-        self.0.closed.get()
+        self.0.closed.get().map(AsRef::as_ref)
     }
 
     pub(crate) fn count(&self, traffic: &Traffic) {
@@ -409,7 +410,7 @@ impl Conn {
 
     /// The connection is over: nothing more is sent, and whoever waits is told.
     pub(crate) fn finish(&self, closed: Closed) {
-        let _ = self.0.closed.set(closed);
+        let _ = self.0.closed.set(Box::new(closed));
         self.0.state.lock().waker = None;
         self.0.changed.notify_waiters();
     }

@@ -252,7 +252,6 @@ impl Wire {
             return None;
         }
         self.traffic.messages_received += 1;
-        self.notice_close();
         if self.end.first.is_some() {
             // We have begun to close: nobody waits for messages any more.
             self.traffic.ignored += 1;
@@ -290,13 +289,19 @@ impl Wire {
     }
 
     /// Begins to end the connection, if somebody has called [`Conn::close`] or the outbox has overflowed.
+    #[inline]
     fn notice_close(&mut self) {
-        if self.end.first.is_none() && self.conn.is_closing() {
-            let frame = self.conn.state().outbox.close_frame().cloned();
-            if let Some(frame) = frame {
-                self.end.begin(ClosedBy::Local, Some(frame), self.config.close_timeout);
-                self.traffic.ignored += self.ahead.clear();
-            }
+        if self.conn.is_closing() && self.end.first.is_none() {
+            self.begin_end();
+        }
+    }
+
+    #[cold]
+    fn begin_end(&mut self) {
+        let frame = self.conn.state().outbox.close_frame().cloned();
+        if let Some(frame) = frame {
+            self.end.begin(ClosedBy::Local, Some(frame), self.config.close_timeout);
+            self.traffic.ignored += self.ahead.clear();
         }
     }
 
