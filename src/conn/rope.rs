@@ -7,6 +7,9 @@ use bytes::{Buf, Bytes, BytesMut};
 /// Up to this many bytes a copy costs less than a reference of its own in the `writev`.
 const COPY_MAX: usize = 2048;
 
+/// What a chunk grows by, at least.
+const GROW: usize = 1024;
+
 /// A chunk that has grown to this takes no more, so that growing never moves much.
 const CHUNK_FULL: usize = 64 * 1024;
 
@@ -40,6 +43,10 @@ impl Rope {
             Some(Chunk::Copied(chunk)) if chunk.len() < CHUNK_FULL => chunk,
             _ => self.push_chunk(needed),
         };
+        if chunk.capacity() - chunk.len() < needed {
+            // It is not the first one here, and will hardly be the last.
+            chunk.reserve(needed.max(GROW));
+        }
         chunk.extend_from_slice(header);
         if copied {
             chunk.extend_from_slice(payload);

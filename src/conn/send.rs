@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::protocol::{frame::Encoded, message::Message};
 
 use super::{
-    Cause, Conn, Inner,
+    Cause, Conn, Inner, Later, State,
     outbox::{From, Refused},
 };
 
@@ -73,7 +73,9 @@ impl Conn {
     pub fn try_send(&self, message: impl Into<Message>) -> Result<(), SendError> {
         let message = message.into();
         let sent = match self.0.push(&Encoded::new(&message), Turn::Own) {
-            Err(Refused::Full) => self.0.overflow(&Encoded::new(&message), From::Conn),
+            Err(Refused::Full) => {
+                self.0.overflow(&Encoded::new(&message), From::Conn, |state| self.0.wake(state))
+            }
             done => done,
         };
         self.sent(sent, message)
@@ -92,13 +94,14 @@ impl Conn {
     /// As [`try_send`](Self::try_send), for somebody who knows the id alone: behind the greeting, and behind what they
     /// have sent to a group before.
     pub(crate) fn try_send_by_id(&self, message: Message) -> Result<(), SendError> {
-        let sent = self.0.overflow(&Encoded::new(&message), From::Group);
+        let sent = self.0.overflow(&Encoded::new(&message), From::Group, |state| self.0.wake(state));
         sent.map_err(|refused| SendError::new(refused, message))
     }
 
-    /// Queues what a group sends, or does at once what the slow reader's choice says.
-    pub(crate) fn offer(&self, message: &Encoded<'_>) -> Offered {
-        match self.0.overflow(message, From::Group) {
+    /// Queues what a group sends, or does at once what the slow reader's choice says. Where it can be written without
+    /// the session's help, it will be when `later` is dropped.
+    pub(crate) fn offer(&self, message: &Encoded<'_>, later: &mut Later) -> Offered {
+        match self.0.overflow(message, From::Group, |state| later.add(self, state)) {
             Ok(()) => Offered::Queued,
             Err(Refused::Closing) => Offered::Closing,
             Err(Refused::TooLarge) => Offered::TooLarge,
@@ -127,7 +130,7 @@ impl Conn {
             };
             tokio::time::timeout(timeout, pushed).await
         };
-        let sent = sent.unwrap_or_else(|_| inner.overflow(&encoded, From::Conn));
+        let sent = sent.unwrap_or_else(|_| inner.overflow(&encoded, From::Conn, |state| inner.wake(state)));
         self.sent(sent, message)
     }
 }
@@ -177,7 +180,13 @@ impl Inner {
         Ok(())
     }
 
-    fn overflow(&self, message: &Encoded<'_>, from: From) -> Result<(), Refused> {
+    /// Pushes, or does what the slow reader's choice says; `see_to` has what was pushed written.
+    fn overflow(
+        &self,
+        message: &Encoded<'_>,
+        from: From,
+        see_to: impl FnOnce(&mut State),
+    ) -> Result<(), Refused> {
         let mut state = self.state.lock();
         let state = &mut *state;
         let was_closing = state.outbox.is_closing();
@@ -193,7 +202,8 @@ impl Inner {
             state.cause.get_or_insert_with(|| Arc::new(Cause::SlowReader));
             self.closing_began(state);
         } else if pushed.is_ok() {
-            self.after_push(state);
+            self.press(state);
+            see_to(state);
         }
         pushed
     }

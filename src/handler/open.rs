@@ -5,6 +5,7 @@ use std::{error::Error, net::SocketAddr, sync::Arc, time::Duration};
 use async_trait::async_trait;
 use http::{Extensions, HeaderMap, HeaderName, Response, StatusCode, Version, request::Parts};
 use hyper::upgrade::OnUpgrade;
+use tokio::net::TcpStream;
 use tracing::Instrument;
 
 use crate::{
@@ -190,6 +191,7 @@ impl Shared {
             protocol: accepted.protocol,
             peer: accepted.peer,
             config: accepted.config,
+            counters: self.counters.clone(),
         });
         let answer = Answer {
             protocol: accepted.answered_protocol,
@@ -210,8 +212,9 @@ impl Shared {
     ) {
         let cause = match tokio::time::timeout(self.handshake_timeout, upgrade).await {
             Ok(Ok(upgraded)) => {
-                let (io, early) = Io::new(upgraded);
-                if let Io::Tcp(stream) = &io {
+                let (io, tcp, early) = Io::new(upgraded);
+                if let Some(half) = tcp {
+                    let stream: &TcpStream = half.as_ref();
                     // What is worth waiting for has been gathered before it is written.
                     let _ = stream.set_nodelay(true);
                     if let Ok(peer) = stream.peer_addr()
@@ -219,12 +222,13 @@ impl Shared {
                     {
                         tracing::Span::current().record("peer", tracing::field::display(peer));
                     }
+                    conn.state().tcp = Some(half);
                 }
                 for room in joining {
                     // It was allowed to during the handshake; only a close from elsewhere stands against it now.
                     let _ = self.hub.join(&conn, &room);
                 }
-                let session = Session::new(connector, conn, io, early, self.counters.clone(), place);
+                let session = Session::new(connector, conn, io, early, place);
                 // A task of its own, which has no room for what only the handshake needed.
                 tokio::spawn(session.run().in_current_span());
                 return;

@@ -6,7 +6,7 @@ use indexmap::IndexMap;
 use parking_lot::Mutex;
 
 use crate::{
-    conn::{Conn, ConnId},
+    conn::{Conn, ConnId, Later},
     protocol::frame::Encoded,
 };
 
@@ -112,13 +112,14 @@ impl Group {
         mut seen: Option<&mut HashSet<ConnId>>,
         mut wanted: impl FnMut(&Conn) -> bool,
         report: &mut Report,
+        later: &mut Later,
     ) {
         let members = self.members.lock();
         let mut own = Report::default();
         for (id, conn) in &members.conns {
             let left_out = except.contains(id) || seen.as_mut().is_some_and(|seen| !seen.insert(*id));
             if !left_out && wanted(conn) {
-                own.add(conn.offer(message));
+                own.add(conn.offer(message, later));
             }
         }
         self.fan_out.add(message.payload().len(), &own);

@@ -6,7 +6,7 @@ use indexmap::IndexSet;
 
 use crate::{
     adapter::Subject,
-    conn::{Conn, ConnId},
+    conn::{Conn, ConnId, Later},
     protocol::{close::CloseFrame, frame::Encoded, message::Message},
 };
 
@@ -174,13 +174,15 @@ impl Target {
             return report;
         }
         let encoded = self.hub.encode(message);
+        let mut later = Later::default();
         let mut seen = (groups.len() > 1).then(HashSet::new);
         for group in groups {
-            group.send(&encoded, &self.except, seen.as_mut(), &mut wanted, &mut report);
+            group.send(&encoded, &self.except, seen.as_mut(), &mut wanted, &mut report, &mut later);
         }
         if let Some(conn) = one.filter(|conn| !self.except.contains(&conn.id()) && wanted(conn)) {
-            report.add(conn.offer(&encoded));
+            report.add(conn.offer(&encoded, &mut later));
         }
+        drop(later);
         self.hub.0.fan_out.add(message.len(), &report);
         let (rooms, user) = match &self.to {
             To::Rooms(rooms) => (rooms.as_slice(), None),
@@ -197,8 +199,9 @@ impl Target {
             return;
         }
         let encoded = self.hub.encode(message);
+        let mut later = Later::default();
         for conn in conns {
-            report.add(conn.offer(&encoded));
+            report.add(conn.offer(&encoded, &mut later));
         }
     }
 
