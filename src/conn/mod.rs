@@ -1,10 +1,12 @@
 //! [`Conn`]: the writing half of a connection, and what is known about it.
 
 mod closed;
+mod compression;
 mod escaped;
 mod id;
 mod limits;
 pub(crate) mod outbox;
+pub(crate) mod queue;
 mod request;
 pub(crate) mod rope;
 mod send;
@@ -29,13 +31,13 @@ use http::Extensions;
 use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::Notify;
 
-use self::outbox::Outbox;
 pub use self::{
     closed::{Cause, Closed, ClosedBy, Phase},
     id::{ConnId, InvalidConnId},
     request::RequestInfo,
     send::SendError,
 };
+use self::{compression::Compressing, outbox::Outbox};
 pub(crate) use self::{
     escaped::Escaped,
     id::ConnIds,
@@ -47,6 +49,7 @@ use crate::{
     config::ConnConfig,
     protocol::{
         close::{CloseCode, CloseFrame, InvalidCloseCode},
+        deflate::Agreed,
         text::Text,
     },
     stats::{Traffic, TrafficCounters},
@@ -90,6 +93,8 @@ pub(crate) struct Inner {
     #[cfg(feature = "commands")]
     attached: OnceLock<Arc<dyn Any + Send + Sync>>,
     protocol: Option<Box<str>>,
+    /// There if messages may be compressed. Boxed, since many clients offer nothing.
+    compressing: Option<Box<Compressing>>,
     peer: OnceLock<SocketAddr>,
     state: Mutex<State>,
     /// Held by the one sender whose turn it is to wait for room.
@@ -132,15 +137,17 @@ pub(crate) struct Opened {
     pub(crate) extensions: Extensions,
     pub(crate) home: Arc<dyn Watcher>,
     pub(crate) protocol: Option<Box<str>>,
+    pub(crate) compression: Option<Agreed>,
     pub(crate) peer: Option<SocketAddr>,
     pub(crate) config: Arc<ConnConfig>,
 }
 
 impl Conn {
     pub(crate) fn new(opened: Opened) -> Self {
-        let Opened { id, endpoint, request, extensions, home, protocol, peer, config } = opened;
+        let Opened { id, endpoint, request, extensions, home, protocol, compression, peer, config } = opened;
+        let takeover = compression.as_ref().is_some_and(|agreed| agreed.outgoing().takeover());
         let state = State {
-            outbox: Outbox::holding(),
+            outbox: Outbox::holding(takeover),
             config,
             ping_requested: false,
             cut: false,
@@ -157,6 +164,7 @@ impl Conn {
             #[cfg(feature = "commands")]
             attached: OnceLock::new(),
             protocol,
+            compressing: compression.map(Compressing::new),
             peer: peer.map(OnceLock::from).unwrap_or_default(),
             state: Mutex::new(state),
             turn: tokio::sync::Mutex::new(()),
