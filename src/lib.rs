@@ -31,6 +31,7 @@
 //! - Every connection, and whom to send to: [`Hub`], with rooms, users, [`Target`], [`Tap`] and [`Shutdown`].
 //! - Code around any connector: [`middleware`]. Connections without a type of their own: [`Handler::builder`].
 //! - Knobs from a file or the environment: `settings`, with the feature `config`.
+//! - Compressed messages, for clients that offer it: `Compression`, with the feature `deflate`.
 //! - Messages with a name, as JSON or MessagePack, to typed handlers: [`commands`] (feature `commands`, on by default).
 //! - Who may come in: [`Authenticate`] and [`Tickets`]; how many and how fast: [`Handler`] and [`RateLimit`].
 //! - A server for those who do not bring their own, with deadlines from accept on: [`serve()`].
@@ -60,6 +61,8 @@ pub mod adapter;
 mod auth;
 #[cfg(feature = "commands")]
 pub mod commands;
+#[cfg(feature = "deflate")]
+mod compression;
 mod config;
 mod conn;
 mod connector;
@@ -111,6 +114,8 @@ mod guide {
 
 pub use async_trait::async_trait;
 
+#[cfg(feature = "deflate")]
+pub use self::protocol::deflate::Compression;
 pub use self::{
     auth::{Authenticate, FirstMessage, Identity, Source, Tickets, Token},
     config::{RateAction, RateLimit, SlowReader},

@@ -21,9 +21,18 @@ impl Connector for Member {
 
 /// A room of `members`, each with a connection of TCP.
 async fn room(members: usize) -> (Hub, Handler, Vec<Client<TcpStream>>) {
+    room_of(members, |handler| handler, &request()).await
+}
+
+/// As [`room`], with knobs and a request of one's own.
+async fn room_of(
+    members: usize,
+    turn: impl FnOnce(Handler) -> Handler,
+    request: &str,
+) -> (Hub, Handler, Vec<Client<TcpStream>>) {
     let hub = Hub::new();
     // As much as a test sends may wait.
-    let handler = Handler::new(|| Member).hub(&hub).outbox_limits(1 << 30, 1 << 20);
+    let handler = turn(Handler::new(|| Member).hub(&hub).outbox_limits(1 << 30, 1 << 20));
     let app = axum::Router::new().fallback_service(handler.clone());
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let address = listener.local_addr().expect("an address");
@@ -31,7 +40,7 @@ async fn room(members: usize) -> (Hub, Handler, Vec<Client<TcpStream>>) {
     let mut clients = Vec::new();
     for _ in 0..members {
         let stream = TcpStream::connect(address).await.expect("a connection");
-        clients.push(Client::new(stream).open(&request()).await);
+        clients.push(Client::new(stream).upgrade(request).await);
     }
     while hub.counts().connections < members || hub.room("room").connections().len() < members {
         tokio::task::yield_now().await;
@@ -72,6 +81,28 @@ async fn all_members_see_what_several_tasks_send_in_one_order_and_it_is_counted(
     let counted = || hub.room("room").connections().iter().all(|conn| conn.traffic().messages_sent == sent);
     while !counted() || handler.stats().traffic.messages_sent != sent * MEMBERS as u64 {
         tokio::task::yield_now().await;
+    }
+}
+
+#[cfg(feature = "deflate")]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn members_with_context_takeover_get_what_only_their_sessions_can_compress() {
+    let compression = gustnado::Compression::new().server_context_takeover(true).min_size(1);
+    let (hub, mut clients) = {
+        let offer =
+            request().replace("Upgrade: w", "Sec-WebSocket-Extensions: permessage-deflate\r\nUpgrade: w");
+        let (hub, _, clients) = room_of(2, |handler| handler.compression(compression), &offer).await;
+        (hub, clients)
+    };
+    for _ in 0..3 {
+        hub.room("room").send("the quick brown fox jumps over the lazy dog, the quick brown fox").await;
+        for client in &mut clients {
+            let frame = client.next().await;
+            assert!(
+                matches!(frame, Frame::Odd(0xC1, _)),
+                "compressed, and without waiting for the next: {frame:?}"
+            );
+        }
     }
 }
 

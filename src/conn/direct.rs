@@ -82,9 +82,10 @@ impl Inner {
 }
 
 impl State {
-    /// Whether somebody else than the session may write: when it has left nothing that must go before.
+    /// Whether somebody else than the session may write: when it has left nothing that must go before, and nothing is
+    /// to be compressed, which only the session can.
     fn is_direct(&self) -> bool {
-        self.flowing && self.tcp.is_some()
+        self.flowing && self.tcp.is_some() && !self.outbox.has_takeover()
     }
 
     /// Whether everything was written, and the session has nothing to do.

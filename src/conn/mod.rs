@@ -1,11 +1,13 @@
 //! [`Conn`]: the writing half of a connection, and what is known about it.
 
 mod closed;
+mod compression;
 mod direct;
 mod escaped;
 mod id;
 mod limits;
 pub(crate) mod outbox;
+pub(crate) mod queue;
 mod request;
 pub(crate) mod rope;
 mod send;
@@ -36,6 +38,7 @@ pub use self::{
     request::RequestInfo,
     send::SendError,
 };
+use self::{compression::Compressing, outbox::Outbox, rope::Rope};
 pub(crate) use self::{
     direct::Later,
     escaped::Escaped,
@@ -44,11 +47,11 @@ pub(crate) use self::{
     send::Offered,
     watcher::{CloseInfo, Watcher, Watching},
 };
-use self::{outbox::Outbox, rope::Rope};
 use crate::{
     config::ConnConfig,
     protocol::{
         close::{CloseCode, CloseFrame, InvalidCloseCode},
+        deflate::Agreed,
         text::Text,
     },
     stats::{HandlerCounters, Traffic, TrafficCounters},
@@ -92,6 +95,8 @@ pub(crate) struct Inner {
     #[cfg(feature = "commands")]
     attached: OnceLock<Arc<dyn Any + Send + Sync>>,
     protocol: Option<Box<str>>,
+    /// There if messages may be compressed. Boxed, since many clients offer nothing.
+    compressing: Option<Box<Compressing>>,
     peer: OnceLock<SocketAddr>,
     state: Mutex<State>,
     /// Held by the one sender whose turn it is to wait for room.
@@ -143,6 +148,7 @@ pub(crate) struct Opened {
     pub(crate) extensions: Extensions,
     pub(crate) home: Arc<dyn Watcher>,
     pub(crate) protocol: Option<Box<str>>,
+    pub(crate) compression: Option<Agreed>,
     pub(crate) peer: Option<SocketAddr>,
     pub(crate) config: Arc<ConnConfig>,
     pub(crate) counters: Arc<HandlerCounters>,
@@ -150,9 +156,11 @@ pub(crate) struct Opened {
 
 impl Conn {
     pub(crate) fn new(opened: Opened) -> Self {
-        let Opened { id, endpoint, request, extensions, home, protocol, peer, config, counters } = opened;
+        let Opened { id, endpoint, request, extensions, home, protocol, compression, peer, config, counters } =
+            opened;
+        let takeover = compression.as_ref().is_some_and(|agreed| agreed.outgoing().takeover());
         let state = State {
-            outbox: Outbox::holding(),
+            outbox: Outbox::holding(takeover),
             rest: Rope::default(),
             tcp: None,
             flowing: false,
@@ -172,6 +180,7 @@ impl Conn {
             #[cfg(feature = "commands")]
             attached: OnceLock::new(),
             protocol,
+            compressing: compression.map(Compressing::new),
             peer: peer.map(OnceLock::from).unwrap_or_default(),
             state: Mutex::new(state),
             turn: tokio::sync::Mutex::new(()),
@@ -384,7 +393,7 @@ impl Conn {
     /// Nothing can be written any more.
     pub(crate) fn shut(&self, state: &mut State) {
         state.outbox.shut();
-        state.rest.clear();
+        state.rest = Rope::default();
         self.0.closing.store(true, Release);
         self.0.changed.notify_waiters();
     }

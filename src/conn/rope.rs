@@ -78,6 +78,16 @@ impl Rope {
         }
     }
 
+    /// The first `count` bytes, in pieces.
+    pub(crate) fn front(&self, mut count: usize) -> impl Iterator<Item = &[u8]> {
+        self.chunks.iter().map_while(move |chunk| {
+            let piece = chunk.as_slice();
+            let piece = &piece[..piece.len().min(count)];
+            count -= piece.len();
+            (!piece.is_empty()).then_some(piece)
+        })
+    }
+
     /// Moves the first `count` bytes to the end of `other`.
     pub(crate) fn move_to(&mut self, other: &mut Self, mut count: usize) {
         self.len -= count;
@@ -92,11 +102,6 @@ impl Rope {
             count -= chunk.len();
             other.chunks.push_back(chunk);
         }
-    }
-
-    /// Gives the memory back.
-    pub(crate) fn clear(&mut self) {
-        *self = Self::default();
     }
 
     /// The bytes in order, as many slices as fit into `slices` behind the first `used`; how many are used then.

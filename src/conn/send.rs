@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::protocol::{frame::Encoded, message::Message};
+use crate::protocol::{encoded::Encoded, message::Message};
 
 use super::{
     Cause, Conn, Inner, Later, State,
@@ -56,7 +56,7 @@ impl Conn {
     /// [`SendError::TooLarge`] for what can never fit.
     pub async fn send(&self, message: impl Into<Message>) -> Result<(), SendError> {
         let message = message.into();
-        match self.0.push(&Encoded::new(&message), Turn::Behind) {
+        match self.0.push(&self.0.encode(&message), Turn::Behind) {
             // Boxed, so that the future of every callback that sends stays small.
             Err(Refused::Full) => Box::pin(self.wait_to_send(message)).await,
             sent => self.sent(sent, message),
@@ -72,11 +72,12 @@ impl Conn {
     /// connection.
     pub fn try_send(&self, message: impl Into<Message>) -> Result<(), SendError> {
         let message = message.into();
-        let sent = match self.0.push(&Encoded::new(&message), Turn::Own) {
-            Err(Refused::Full) => {
-                self.0.overflow(&Encoded::new(&message), From::Conn, |state| self.0.wake(state))
+        let sent = {
+            let encoded = self.0.encode(&message);
+            match self.0.push(&encoded, Turn::Own) {
+                Err(Refused::Full) => self.0.overflow(&encoded, From::Conn, |state| self.0.wake(state)),
+                done => done,
             }
-            done => done,
         };
         self.sent(sent, message)
     }
@@ -94,7 +95,7 @@ impl Conn {
     /// As [`try_send`](Self::try_send), for somebody who knows the id alone: behind the greeting, and behind what they
     /// have sent to a group before.
     pub(crate) fn try_send_by_id(&self, message: Message) -> Result<(), SendError> {
-        let sent = self.0.overflow(&Encoded::new(&message), From::Group, |state| self.0.wake(state));
+        let sent = self.0.overflow(&self.0.encode(&message), From::Group, |state| self.0.wake(state));
         sent.map_err(|refused| SendError::new(refused, message))
     }
 
@@ -112,7 +113,7 @@ impl Conn {
 
     async fn wait_to_send(&self, message: Message) -> Result<(), SendError> {
         let inner = &*self.0;
-        let encoded = Encoded::new(&message);
+        let encoded = inner.encode(&message);
         let timeout = inner.state.lock().config.write_timeout;
         let sent = {
             let _waiting = Waiting::new(inner);
@@ -175,7 +176,7 @@ impl Inner {
         if turn == Turn::Behind && state.waiting > 0 && !state.outbox.is_closing() {
             return Err(Refused::Full);
         }
-        state.outbox.push(message, From::Conn, &state.config)?;
+        state.outbox.push(message.frame(self.outgoing()), From::Conn, &state.config)?;
         self.after_push(state);
         Ok(())
     }
@@ -187,6 +188,7 @@ impl Inner {
         from: From,
         see_to: impl FnOnce(&mut State),
     ) -> Result<(), Refused> {
+        let message = message.frame(self.outgoing());
         let mut state = self.state.lock();
         let state = &mut *state;
         let was_closing = state.outbox.is_closing();

@@ -34,7 +34,7 @@ pub struct Handshake {
     hidden: Vec<Box<str>>,
     response_headers: HeaderMap,
     peer: Option<SocketAddr>,
-    config: Arc<ConnConfig>,
+    pub(crate) config: Arc<ConnConfig>,
     /// The hub, for the layer that knows what that is.
     pub(crate) home: Arc<dyn Any + Send + Sync>,
     pub(crate) rooms: Vec<String>,

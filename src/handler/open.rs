@@ -19,7 +19,7 @@ use crate::{
     panics::CatchPanic,
     protocol::{
         close::CloseFrame,
-        handshake::{HandshakeError, check},
+        handshake::{HandshakeError, Opening, check},
         origin::OriginPolicy,
     },
     session::{Session, io::Io, never_opened},
@@ -125,14 +125,14 @@ impl Shared {
             }
             Err((reject, accepted)) => {
                 if let Some(connector) = accepted {
-                    let (conn, _) = self.conn(handshake, &permit);
+                    let (conn, _) = self.conn(handshake, &mut opening, &permit);
                     never_opened_apart(connector, conn, Cause::TooManyOfUser, permit);
                 }
                 return self.refuse(version, reject);
             }
         };
 
-        let (conn, Answer { protocol, headers, rooms }) = self.conn(handshake, &permit);
+        let (conn, Answer { protocol, headers, rooms }) = self.conn(handshake, &mut opening, &permit);
         let answer = opening.answer(protocol.as_deref(), headers);
         // A connection that only shows a reject was never let in.
         let registered = if open.is_some() { self.hub.register(&conn) } else { None };
@@ -172,7 +172,7 @@ impl Shared {
     }
 
     /// The connection that a handshake makes, and what is left of the handshake.
-    fn conn(&self, handshake: Handshake, permit: &Permit) -> (Conn, Answer) {
+    fn conn(&self, handshake: Handshake, opening: &mut Opening, permit: &Permit) -> (Conn, Answer) {
         let accepted = handshake.into_parts();
         let mut kept = Extensions::new();
         for keep in &self.keep_extensions {
@@ -182,6 +182,7 @@ impl Shared {
         if let Some(gate) = permit.gate() {
             kept.insert(gate);
         }
+        let compression = opening.agree(accepted.config.compression.as_ref());
         let conn = Conn::new(Opened {
             id: self.hub.next_id(),
             endpoint: self.name.clone(),
@@ -189,6 +190,7 @@ impl Shared {
             extensions: kept,
             home: self.hub.member(accepted.user, accepted.metadata),
             protocol: accepted.protocol,
+            compression,
             peer: accepted.peer,
             config: accepted.config,
             counters: self.counters.clone(),

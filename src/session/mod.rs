@@ -5,6 +5,7 @@ mod input;
 pub(crate) mod io;
 mod keepalive;
 mod rate;
+mod takeover;
 mod wire;
 mod writer;
 

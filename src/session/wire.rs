@@ -20,6 +20,7 @@ use crate::{
     conn::{Cause, Closed, ClosedBy, Conn, EXPIRED, Phase},
     protocol::{
         close::{CloseCode, CloseFrame},
+        deflate::Inflater,
         error::ProtocolError,
         message::Message,
         receiver::{Event, Receiver},
@@ -34,6 +35,7 @@ use super::{
     io::Io,
     keepalive::{Due, Keepalive},
     rate::{Rate, Verdict},
+    takeover::Takeover,
     writer::Writer,
 };
 
@@ -49,6 +51,7 @@ pub(super) struct Wire {
     input: Input,
     receiver: Receiver,
     writer: Writer,
+    takeover: Option<Box<Takeover>>,
     ahead: Ahead,
     keepalive: Keepalive,
     /// Boxed, since few connections have a limit.
@@ -89,7 +92,8 @@ impl Wire {
         let config = conn.config();
         let now = Instant::now();
         Self {
-            receiver: Receiver::new(config.incoming),
+            receiver: Receiver::new(config.incoming).inflating(conn.agreed().map(Inflater::new)),
+            takeover: Takeover::new(&conn),
             rate: config.message_rate.map(|limit| Box::new(Rate::new(limit, now))),
             paused: None,
             config,
@@ -324,6 +328,14 @@ impl Wire {
     }
 
     fn write(&mut self, cx: &mut Context<'_>) {
+        self.write_ready(cx);
+        // More of it only once all that is compressed has been written: until then it can be dropped.
+        while self.takeover.as_mut().is_some_and(|takeover| takeover.prepare(&self.conn)) {
+            self.write_ready(cx);
+        }
+    }
+
+    fn write_ready(&mut self, cx: &mut Context<'_>) {
         let Some(io) = self.io.as_mut().filter(|_| self.end.broken.is_none()) else { return };
         let mut state = self.conn.state();
         if state.cut {

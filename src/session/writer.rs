@@ -59,7 +59,7 @@ impl Writer {
     fn control_frame(&mut self, opcode: OpCode, payload: &[u8]) {
         let mut header = [0; MAX_HEADER];
         let len = payload.len() as u64;
-        let size = Header { fin: true, opcode, mask: None, len }.write(&mut header);
+        let size = Header { fin: true, compressed: false, opcode, mask: None, len }.write(&mut header);
         self.control.extend_from_slice(&header[..size]);
         self.control.extend_from_slice(payload);
     }
