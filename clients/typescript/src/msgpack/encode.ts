@@ -6,7 +6,7 @@ class Writer {
   #view = new DataView(this.#bytes.buffer);
   #length = 0;
 
-  /** Room for `size` more bytes; where they begin. */
+  /** Makes room for `size` more bytes, perhaps in other memory, and returns where they begin. */
   grow(size: number): number {
     const at = this.#length;
     this.#length += size;
@@ -20,36 +20,42 @@ class Writer {
   }
 
   byte(value: number): void {
-    this.#bytes[this.grow(1)] = value;
+    const at = this.grow(1);
+    this.#bytes[at] = value;
   }
 
   /** A format byte and a number of 1, 2 or 4 bytes, whichever is the first of `formats` that can hold it. */
-  sized(value: number, formats: readonly [number?, number?, number?]): void {
+  sized(value: number, formats: readonly (number | undefined)[]): void {
     const [one, two, four] = formats;
     if (one !== undefined && value < 0x100) {
       this.byte(one);
       this.byte(value);
     } else if (two !== undefined && value < 0x1_0000) {
       this.byte(two);
-      this.#view.setUint16(this.grow(2), value);
+      const at = this.grow(2);
+      this.#view.setUint16(at, value);
     } else {
       this.byte(four as number);
-      this.#view.setUint32(this.grow(4), value);
+      const at = this.grow(4);
+      this.#view.setUint32(at, value);
     }
   }
 
   float(value: number): void {
     this.byte(0xcb);
-    this.#view.setFloat64(this.grow(8), value);
+    const at = this.grow(8);
+    this.#view.setFloat64(at, value);
   }
 
   big(format: number, value: bigint): void {
     this.byte(format);
-    this.#view.setBigUint64(this.grow(8), BigInt.asUintN(64, value));
+    const at = this.grow(8);
+    this.#view.setBigUint64(at, BigInt.asUintN(64, value));
   }
 
   bytes(bytes: Uint8Array): void {
-    this.#bytes.set(bytes, this.grow(bytes.length));
+    const at = this.grow(bytes.length);
+    this.#bytes.set(bytes, at);
   }
 
   taken(): Uint8Array<ArrayBuffer> {
