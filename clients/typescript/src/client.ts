@@ -119,8 +119,8 @@ export class Client<P extends Protocol = AnyProtocol> {
     cmd: C,
     param?: Param<Commands<P>[C]>,
     options?: RequestOptions,
-  ): Promise<Awaited<Reply<Commands<P>[C]>>> {
-    return (await this.#ask(cmd, param, options)) as Awaited<Reply<Commands<P>[C]>>;
+  ): Promise<Reply<Commands<P>[C]>> {
+    return (await this.#ask(cmd, param, options)) as Reply<Commands<P>[C]>;
   }
 
   /**

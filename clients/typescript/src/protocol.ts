@@ -1,18 +1,26 @@
-/** What client and server say to one another, as types: functions from what goes one way to what comes back. */
+/**
+ * What client and server say to one another, as types. It is the shape of the `Api` that a server with the feature
+ * `types` writes.
+ */
 export interface Protocol {
-  /** Commands of the client, by name, with what the server replies. */
+  /** Commands of the client, by name: `{ param; reply }`. */
   commands?: object;
   /** Commands of the server that are not answered, by name: the type of their `param`. */
   events?: object;
-  /** Requests of the server, by name, with what the client replies. */
+  /** Requests of the server, by name: `{ param; reply }`. */
   requests?: object;
+}
+
+interface Asked {
+  param: unknown;
+  reply: unknown;
 }
 
 /** Any command, with anything. */
 export interface AnyProtocol extends Protocol {
-  commands: Record<string, (param?: unknown) => unknown>;
+  commands: Record<string, Asked>;
   events: Record<string, unknown>;
-  requests: Record<string, (param?: unknown) => unknown>;
+  requests: Record<string, Asked>;
 }
 
 type Part<P extends Protocol, K extends keyof Protocol> = P[K] extends object ? P[K] : Record<never, never>;
@@ -24,8 +32,8 @@ export type Requests<P extends Protocol> = Part<P, "requests">;
 /** The names in a part of a protocol. */
 export type Name<T> = keyof T & string;
 
-/** What a function of a protocol takes; nothing needs to be given where it takes nothing. */
-export type Param<F> = F extends (...args: infer A) => unknown ? A[0] : never;
+/** What a command takes. */
+export type Param<C> = C extends { param: infer P } ? P : never;
 
-/** What a function of a protocol gives. */
-export type Reply<F> = F extends (...args: never[]) => infer R ? R : never;
+/** What a command is answered with. */
+export type Reply<C> = C extends { reply: infer R } ? R : never;

@@ -1,5 +1,6 @@
-import { describe, expect, expectTypeOf, test, vi } from "vitest";
+import { describe, expect, expectTypeOf, test } from "vitest";
 import { Client, CommandError } from "../src/index.ts";
+import type { Api, Listed } from "../../../examples/typed/types.ts";
 import { client, FakeWebSocket, opened, pass, server, untilNextAttempt, useFakes } from "./fake.ts";
 
 useFakes();
@@ -141,9 +142,9 @@ test("the subprotocol of the codec is offered, and a server that chooses none is
 
 test("a protocol gives types to names, parameters and replies", () => {
   interface Chat {
-    commands: { add: (numbers: [number, number]) => number; who: () => string[] };
+    commands: { add: { param: [number, number]; reply: number }; who: { param: null; reply: string[] } };
     events: { chat: { text: string } };
-    requests: { sure: (question: string) => boolean };
+    requests: { sure: { param: string; reply: boolean } };
   }
   const made = new Client<Chat>({ url: "ws://server/", WebSocket: FakeWebSocket });
   expectTypeOf(() => made.request("add", [1, 2])).returns.resolves.toEqualTypeOf<number>();
@@ -151,10 +152,16 @@ test("a protocol gives types to names, parameters and replies", () => {
   made.on("chat", ({ text }) => expectTypeOf(text).toEqualTypeOf<string>());
   made.join("lobby").on("chat", ({ text }) => expectTypeOf(text).toEqualTypeOf<string>());
   made.answer("sure", (question) => question === "really?");
-  vi.spyOn(console, "error");
   // @ts-expect-error: no such command
   void made.send("ad", [1, 2]);
   // @ts-expect-error: not what it takes
   void made.send("add", "much");
+  made.close();
+});
+
+test("the types that a server writes are a protocol", () => {
+  const made = new Client<Api>({ url: "ws://server/", WebSocket: FakeWebSocket });
+  expectTypeOf(() => made.request("add", { name: "milk", amount: 1, unit: "litres" })).returns.resolves.toEqualTypeOf<Listed>();
+  made.answer("sure", (count) => count < 3);
   made.close();
 });
