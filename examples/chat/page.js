@@ -48,9 +48,9 @@ function enter(name) {
 
   client = new Client({ url: `/ws?${new URLSearchParams({ nick, key })}` });
   let inside = false;
-  client.socket.on("close", ({ reason, reconnects }) => {
-    if (!client) return;
-    if (!reconnects) leave(reason || "The server closed the conversation.");
+  client.socket.on("close", ({ reason }) => {
+    if (!client || client.state === "paused") return; // we have left, or the page is
+    if (client.state === "closed") leave(reason || "The server closed the conversation.");
     else if (!inside) leave("The server cannot be reached. Try again in a moment.");
   });
   client.socket.on("state", (state) => {

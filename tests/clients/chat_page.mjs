@@ -15,7 +15,7 @@ const FLAGS = [
   "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
   "--disable-background-networking", "--disable-component-update", "--disable-sync",
 ];
-const screenshots = process.env.SCREENSHOTS ?? join(target, "screenshots");
+const screenshots = join(target, "screenshots");
 
 let browser;
 before(async () => {
@@ -168,8 +168,12 @@ test("the room can be used with the keyboard alone", async ({ arrive }) => {
   await page.keyboard.type("no mouse");
   await page.keyboard.press("Enter");
   assert.deepEqual(await said(page, 1), [["Ada", "no mouse"]]);
-  await page.keyboard.press("Shift+Tab"); // the log, which scrolls by keys
-  await page.keyboard.press("Shift+Tab");
+  const passed = [];
+  while (passed.at(-1) !== "leave" && passed.length < 20) {
+    await page.keyboard.press("Shift+Tab");
+    passed.push(await page.evaluate(() => document.activeElement.id));
+  }
+  assert.equal(passed[0], "log", "which scrolls by keys");
   await page.keyboard.press("Enter");
   await page.getByLabel("Nickname").waitFor();
 });
