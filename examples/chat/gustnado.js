@@ -897,17 +897,15 @@ var Client = class {
     this.#all.emit("frame", frame);
   }
   async #asked({ cmd, param, id }) {
-    let answer;
     try {
       const handler = this.#answers.get(cmd);
       if (!handler) throw new CommandError("unknown_command");
-      answer = { cmd: REPLY, param: await handler(param) ?? null };
+      void this.#send({ cmd: REPLY, param: await handler(param) ?? null, id });
     } catch (error) {
       const known = error instanceof CommandError ? error : new CommandError("internal");
       if (known !== error) this.socket.report(error);
-      answer = { cmd: ERROR, param: { code: known.code, message: known.message } };
+      void this.#send({ cmd: ERROR, param: { code: known.code, message: known.message }, id });
     }
-    void this.#send({ ...answer, id });
   }
 };
 

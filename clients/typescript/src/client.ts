@@ -174,16 +174,15 @@ export class Client<P extends Protocol = AnyProtocol> {
   }
 
   async #asked({ cmd, param, id }: Frame): Promise<void> {
-    let answer: Frame;
     try {
       const handler = this.#answers.get(cmd);
       if (!handler) throw new CommandError("unknown_command");
-      answer = { cmd: REPLY, param: (await handler(param)) ?? null };
+      // Encoded here, so that a reply that cannot be is an error within the client, too.
+      void this.#send({ cmd: REPLY, param: (await handler(param)) ?? null, id });
     } catch (error) {
       const known = error instanceof CommandError ? error : new CommandError("internal");
       if (known !== error) this.socket.report(error);
-      answer = { cmd: ERROR, param: { code: known.code, message: known.message } };
+      void this.#send({ cmd: ERROR, param: { code: known.code, message: known.message }, id });
     }
-    void this.#send({ ...answer, id });
   }
 }
