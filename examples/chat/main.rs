@@ -113,6 +113,7 @@ async fn main() -> std::io::Result<()> {
     let hub = chat.to_hub();
     let app = Router::new()
         .route("/", get(|| async { file("text/html; charset=utf-8", include_str!("page.html")) }))
+        .route("/icon.svg", get(|| async { file("image/svg+xml", include_str!("icon.svg")) }))
         .route("/page.css", get(|| async { file("text/css; charset=utf-8", include_str!("page.css")) }))
         .route("/page.js", get(|| async { file(SCRIPT, include_str!("page.js")) }))
         .route("/view.js", get(|| async { file(SCRIPT, include_str!("view.js")) }))

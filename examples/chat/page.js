@@ -56,12 +56,14 @@ function enter(name) {
   client.socket.on("state", (state) => {
     if (inside) showStatus(state === "open" ? `You are ${nick}` : "Connection lost, trying again…", state !== "open");
   });
-  open(decodeURIComponent(location.hash.slice(1)) || ROOMS[0]).joined.then(() => {
+  open(new URLSearchParams(location.hash.slice(1)).get("room") || ROOMS[0]).joined.then(() => {
     inside = true;
     sessionStorage.setItem("nick", nick);
     showInside();
     showStatus(`You are ${nick}`);
-  }, () => {});
+  }, ({ message }) => {
+    if (client) leave(message);
+  });
   client.connect();
 }
 
@@ -77,7 +79,7 @@ function leave(reason) {
 /** Shows a room, and joins it if it was not open yet. */
 function open(name) {
   current = name;
-  history.replaceState(null, "", `#${encodeURIComponent(name)}`);
+  history.replaceState(null, "", `#${new URLSearchParams({ room: name })}`);
   if (!opened.has(name)) opened.set(name, join(name));
   const { room, view } = opened.get(name);
   view.show();
