@@ -10,7 +10,9 @@ import { build } from "esbuild";
 
 const here = fileURLToPath(new URL(".", import.meta.url));
 const page = join(here, "../../examples/chat/gustnado.js");
-const HEADER = "// Built from clients/typescript by its build.mjs: not written by hand. scripts/typescript checks that it is up to date.\n";
+const HEADER = `// Built from clients/typescript by its build.mjs: not written by hand.
+// scripts/typescript checks that it is what the sources make.
+`;
 
 /** One file of what `entry` exports. */
 async function bundle(entry, options = {}) {
@@ -28,7 +30,8 @@ export async function gzippedSize(entry) {
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
   rmSync(join(here, "dist"), { recursive: true, force: true });
-  execFileSync(process.execPath, [join(here, "node_modules/typescript/bin/tsc"), "-p", "tsconfig.build.json"], { cwd: here, stdio: "inherit" });
+  const tsc = join(here, "node_modules/typescript/bin/tsc");
+  execFileSync(process.execPath, [tsc, "-p", "tsconfig.build.json"], { cwd: here, stdio: "inherit" });
   const built = HEADER + (await bundle(`export { Client, Presence } from "./src/index.ts";`));
   if (!process.argv.includes("--check")) writeFileSync(page, built);
   else if (readFileSync(page, "utf8") !== built) throw new Error("examples/chat/gustnado.js is out of date: node build.mjs");

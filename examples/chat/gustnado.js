@@ -1,4 +1,5 @@
-// Built from clients/typescript by its build.mjs: not written by hand. scripts/typescript checks that it is up to date.
+// Built from clients/typescript by its build.mjs: not written by hand.
+// scripts/typescript checks that it is what the sources make.
 // src/codec.ts
 var json = {
   protocol: "gustnado.v1.json",
@@ -18,7 +19,7 @@ var Emitter = class {
     this.#handlers.set(name, handlers.add(own));
     return () => void handlers.delete(own);
   }
-  /** Calls the handlers of `name`. What one of them throws goes to the console, and the others are called all the same. */
+  /** Calls the handlers of `name`. What one of them throws goes to the console, and the others are called anyway. */
   emit(name, ...args) {
     for (const handler of [...this.#handlers.get(name) ?? []]) {
       (async () => handler(...args))().catch(console.error);
@@ -427,8 +428,8 @@ var Connection = class {
     this.end(NETWORK, reason);
   }
   /**
-   * Ends the connection without waiting for the peer, which may be gone: the WebSocket's own close event can take minutes.
-   * What was sent before still goes out; what comes from now on is not looked at.
+   * Ends the connection without waiting for the peer, which may be gone: the WebSocket's own close event can take
+   * minutes. What was sent before still goes out; what comes from now on is not looked at.
    */
   end(code, reason, wasClean = false) {
     if (this.#over) return;

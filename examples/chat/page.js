@@ -99,7 +99,8 @@ function join(name) {
     refresh();
   });
   room.onRecovered(({ recovered }) => {
-    view.note(recovered ? "You are back, and nothing is missing." : "You are back. What was said in between may be missing here.");
+    const missing = recovered ? "Nothing is missing." : "What was said in between may be missing here.";
+    view.note(`You are back. ${missing}`);
   });
   room.joined.catch(({ code, message }) => {
     if (code !== "left" && client) view.note(`This room cannot be joined: ${message}`);

@@ -106,7 +106,11 @@ export class Client<P extends Protocol = AnyProtocol> {
   }
 
   /** Sends a command that needs no answer. Tells what became of it; never fails. */
-  send<C extends Name<Commands<P>>>(cmd: C, param?: Param<Commands<P>[C]>, options: SendOptions = {}): Promise<SendResult> {
+  send<C extends Name<Commands<P>>>(
+    cmd: C,
+    param?: Param<Commands<P>[C]>,
+    options: SendOptions = {},
+  ): Promise<SendResult> {
     return this.#send({ cmd, param, channel: options.channel }, options.expires);
   }
 

@@ -59,8 +59,8 @@ export class Connection {
   }
 
   /**
-   * Ends the connection without waiting for the peer, which may be gone: the WebSocket's own close event can take minutes.
-   * What was sent before still goes out; what comes from now on is not looked at.
+   * Ends the connection without waiting for the peer, which may be gone: the WebSocket's own close event can take
+   * minutes. What was sent before still goes out; what comes from now on is not looked at.
    */
   end(code: number, reason: string, wasClean = false): void {
     if (this.#over) return;

@@ -15,7 +15,7 @@ export class Emitter {
     return () => void handlers.delete(own);
   }
 
-  /** Calls the handlers of `name`. What one of them throws goes to the console, and the others are called all the same. */
+  /** Calls the handlers of `name`. What one of them throws goes to the console, and the others are called anyway. */
   emit(name: string, ...args: unknown[]): void {
     for (const handler of [...(this.#handlers.get(name) ?? [])]) {
       // An async function, for what handlers throw at once and for what their promises fail with.

@@ -4,8 +4,8 @@ const text = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 const MAX_DEPTH = 128;
 
 /**
- * The one value that `bytes` are, all of them. Integers that a number cannot hold exactly are bigints. Types of extensions
- * are not known here.
+ * The one value that `bytes` are, all of them. Integers that a number cannot hold exactly are bigints. Types of
+ * extensions are not known here.
  *
  * @throws Error for anything else, also for a length that exceeds the bytes, before anything is reserved for it.
  */
