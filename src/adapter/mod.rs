@@ -12,7 +12,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 
 pub use self::{
-    history::{AppendError, Epoch, History, Position, ReadError, ReadFrom, Retention, Slice},
+    history::{AppendError, Epoch, Gap, History, Position, ReadFrom, Retention, Slice},
     subject::Subject,
 };
 
