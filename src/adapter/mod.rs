@@ -4,6 +4,7 @@
 //! hub's, and written once for every engine.
 
 mod history;
+mod log;
 mod subject;
 
 use std::{fmt, sync::Arc};
@@ -13,6 +14,7 @@ use bytes::Bytes;
 
 pub use self::{
     history::{AppendError, Epoch, Gap, History, Position, ReadFrom, Retention, Slice},
+    log::{Appended, MemoryLog},
     subject::Subject,
 };
 
