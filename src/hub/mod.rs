@@ -6,6 +6,7 @@
 
 mod builder;
 mod group;
+mod history;
 mod query;
 mod report;
 mod rooms;
