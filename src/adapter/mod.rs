@@ -5,6 +5,7 @@
 
 mod history;
 mod log;
+mod memory;
 mod subject;
 
 use std::{fmt, sync::Arc};
@@ -15,6 +16,7 @@ use bytes::Bytes;
 pub use self::{
     history::{AppendError, Epoch, Gap, History, Position, ReadFrom, Retention, Slice},
     log::{Appended, MemoryLog},
+    memory::{Memory, MemoryBus},
     subject::Subject,
 };
 

@@ -14,6 +14,7 @@ use parking_lot::RwLock;
 use tokio::sync::mpsc::{self, error::TrySendError};
 
 use crate::{
+    adapter::{Link, Subject},
     conn::{CloseInfo, Conn, ConnId, Watcher},
     protocol::message::Message,
 };
@@ -71,9 +72,11 @@ pub enum EventKind {
         rooms: Vec<String>,
         /// What it was.
         preview: Preview,
-        /// What became of it.
+        /// What became of it on this node.
         report: Report,
     },
+    /// The link to the other nodes is another now.
+    Link(Link),
 }
 
 /// The beginning of a message.
@@ -231,7 +234,8 @@ pub(super) enum What<'a> {
     Left { room: &'a str, emptied: bool },
     Received(&'a Message),
     Sent(&'a Message),
-    Broadcast { rooms: &'a [String], user: Option<&'a str>, message: &'a Message, report: Report },
+    Link(Link),
+    Broadcast { rooms: &'a [Subject], user: Option<&'a str>, message: &'a Message, report: Report },
 }
 
 impl Taps {
@@ -287,7 +291,7 @@ impl TapFilter {
         };
         let in_room = |name: &String| match &happening.what {
             What::Joined { room, .. } | What::Left { room, .. } => room == name,
-            What::Broadcast { rooms, .. } => rooms.contains(name),
+            What::Broadcast { rooms, .. } => rooms.iter().any(|room| room.name() == name),
             _ => conn.is_some_and(|conn| conn.is_in(name)),
         };
         self.conn.is_none_or(|id| conn.is_some_and(|conn| conn.id() == id))
@@ -310,10 +314,12 @@ impl TapFilter {
             What::Received(message) => EventKind::Received(preview(message)?),
             What::Sent(message) => EventKind::Sent(preview(message)?),
             What::Broadcast { rooms, message, report, .. } => {
-                EventKind::Broadcast { rooms: rooms.to_vec(), preview: preview(message)?, report: *report }
+                let rooms = rooms.iter().map(|room| room.name().to_owned()).collect();
+                EventKind::Broadcast { rooms, preview: preview(message)?, report: *report }
             }
             _ if self.contains.is_some() => return None,
             What::Opened => EventKind::Opened,
+            What::Link(link) => EventKind::Link(*link),
             What::Closed(CloseInfo { code, reason, cause }) => {
                 EventKind::Closed { code: *code, reason: reason.clone(), cause: cause.clone() }
             }
