@@ -91,9 +91,9 @@ pub use self::{
     },
     handler::{Body, Events, Handler, InvalidProxy, NoFallback, ProxyHeader, TrustProxy},
     hub::{
-        Affected, ClusterStats, ConnInfo, Counts, Event, EventKind, FanOut, Hub, HubBuilder, HubStats,
-        JoinError, JoinRequest, Joined, Left, Page, Preview, PublishError, Remote, Report, RoomInfo,
-        Shutdown, ShutdownReport, Tap, TapFilter, Target,
+        Affected, ClusterStats, ConnInfo, Counts, Entered, Event, EventKind, FanOut, HistoryStats, Hub,
+        HubBuilder, HubStats, JoinError, JoinRequest, Joined, Left, Lost, Page, Preview, Publication,
+        PublishError, Remote, Report, RoomInfo, Shutdown, ShutdownReport, Tap, TapFilter, Target,
     },
     protocol::{
         close::{CloseCode, CloseFrame, InvalidCloseCode},

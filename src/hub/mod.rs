@@ -28,16 +28,20 @@ use std::{
 use parking_lot::{Mutex, RwLock};
 use tokio::sync::Notify;
 
+#[cfg(feature = "commands")]
+pub(crate) use self::history::{Framed, Framing, LostMessages};
 use self::{
     builder::HubConfig,
     cluster::Cluster,
     group::{Added, Group, Removed},
+    history::Histories,
     report::FanOutCounters,
     tap::{Taps, What},
 };
 pub use self::{
     builder::{HubBuilder, JoinRequest},
     cluster::ClusterStats,
+    history::{Entered, HistoryStats, Lost, Publication},
     query::{ConnInfo, Counts, HubStats, Page, RoomInfo},
     report::{Affected, FanOut, PublishError, Remote, Report},
     rooms::{JoinError, Joined, Left},
@@ -87,6 +91,8 @@ struct Inner {
     left: Notify,
     /// How often a message was encoded for others than one connection.
     encoded: AtomicU64,
+    /// The rooms that keep history.
+    histories: Histories,
     /// The other nodes, if there is an adapter to them.
     cluster: Option<Cluster>,
 }
@@ -191,7 +197,8 @@ impl Hub {
         let mut index = self.0.index.write();
         let new = || {
             self.set_interest(|| kind.subject(name), true);
-            Arc::new(Group::new(name))
+            let followed = if kind == Kind::Rooms { self.0.histories.follow(name) } else { None };
+            Arc::new(Group::new(name, followed))
         };
         index.groups_mut(kind).entry(name.into()).or_insert_with(new).clone()
     }
@@ -203,12 +210,15 @@ impl Hub {
         if group.retire() && groups.get(&group.name).is_some_and(|it| Arc::ptr_eq(it, group)) {
             groups.remove(&group.name);
             self.set_interest(|| kind.subject(&group.name), false);
+            if let Some(followed) = group.followed() {
+                followed.end();
+            }
         }
     }
 }
 
 /// What groups with a name there are.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq)]
 enum Kind {
     Rooms,
     Users,

@@ -26,7 +26,11 @@ impl Inbox for HubInbox {
         }
     }
 
-    fn entry(&self, _: &str, _: Position, _: Bytes) {}
+    fn entry(&self, room: &str, position: Position, entry: Bytes) {
+        if let Some(hub) = self.0.upgrade().map(Hub) {
+            hub.entry(room, position, entry);
+        }
+    }
 
     fn link_changed(&self, link: Link) {
         if let Some(hub) = self.0.upgrade().map(Hub) {
@@ -34,7 +38,11 @@ impl Inbox for HubInbox {
         }
     }
 
-    fn interrupted(&self) {}
+    fn interrupted(&self) {
+        if let Some(hub) = self.0.upgrade().map(Hub) {
+            hub.check_histories();
+        }
+    }
 }
 
 impl Cluster {
