@@ -90,8 +90,8 @@ pub use self::{
     handler::{Body, Events, Handler, InvalidProxy, NoFallback, ProxyHeader, TrustProxy},
     hub::{
         Affected, ClusterStats, ConnInfo, Counts, Event, EventKind, Everywhere, FanOut, Gathered, Hub,
-        HubBuilder, HubStats, JoinError, JoinRequest, Joined, Left, Page, Preview, PublishError, Publisher,
-        Remote, Report, RoomInfo, Shutdown, ShutdownReport, Tap, TapFilter, Target,
+        HubBuilder, HubStats, JoinError, JoinRequest, Joined, Left, Page, Present, Preview, PublishError,
+        Publisher, Remote, Report, RoomInfo, Shutdown, ShutdownReport, Tap, TapFilter, Target,
     },
     protocol::{
         close::{CloseCode, CloseFrame, InvalidCloseCode},

@@ -96,23 +96,22 @@ impl Target {
 
     pub(super) fn send_frame<P: Serialize>(&self, frame: &Outgoing<'_, P>) -> Result<Report, EncodeError> {
         let json = Codec::Json.encode(frame)?;
-        let mut others = Vec::new();
-        let mut report = self.send_where(&json, |conn| {
-            let speaks_json = Codec::of(conn) == Codec::Json;
-            if !speaks_json {
-                others.push(conn.clone());
-            }
-            speaks_json
-        });
-        // Other nodes get both, whoever is there.
-        let packed = match others.is_empty() && !self.is_clustered() {
-            true => None,
-            false => Some(Codec::MessagePack.encode(frame)?),
-        };
-        if let Some(packed) = packed {
-            self.offer_to(&others, &packed, &mut report);
-            report.remote = self.hand_over_both(json, (MESSAGE_PACK.to_owned(), packed));
+        let packed = || Codec::MessagePack.encode(frame);
+        if self.is_clustered() {
+            // Other nodes get both forms, whoever is there.
+            return Ok(self.send_forms(json, MESSAGE_PACK, packed()?));
         }
+        let report = self.offer_forms(&json, Some(MESSAGE_PACK), packed)?;
+        self.tell_taps(&json, report);
         Ok(report)
+    }
+
+    /// As [`send_frame`](Self::send_frame), to connections of this node only, and without a word to the taps.
+    pub(super) fn send_frame_here<P: Serialize>(
+        &self,
+        frame: &Outgoing<'_, P>,
+    ) -> Result<Report, EncodeError> {
+        let packed = || Codec::MessagePack.encode(frame);
+        self.offer_forms(&Codec::Json.encode(frame)?, Some(MESSAGE_PACK), packed)
     }
 }

@@ -1,6 +1,6 @@
 //! The limits and hooks of a [`Hub`].
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use parking_lot::RwLock;
 
@@ -9,7 +9,12 @@ use crate::{
     conn::{Conn, ConnIds},
 };
 
-use super::{Hub, Index, Inner, cluster::Cluster, group::Group};
+use super::{
+    Hub, Index, Inner,
+    cluster::Cluster,
+    group::Group,
+    presence::{Presence, RoomFilter},
+};
 
 type JoinHook = dyn Fn(&JoinRequest<'_>) -> Result<(), String> + Send + Sync;
 
@@ -39,11 +44,15 @@ pub(super) struct HubConfig {
 /// | [`max_room_name`](Self::max_room_name) | 128 bytes |
 /// | [`on_join`](Self::on_join) | lets everybody in |
 /// | [`adapter`](Self::adapter) | none: the hub is alone |
+/// | [`presence_in`](Self::presence_in) | no room, but where [commands](crate::commands) have presence |
+/// | [`presence_grace`](Self::presence_grace) | none |
 #[must_use]
 pub struct HubBuilder {
     config: HubConfig,
     adapter: Option<Arc<dyn Adapter>>,
     quiet: bool,
+    presence_in: Option<Box<RoomFilter>>,
+    grace: Duration,
 }
 
 impl Default for HubBuilder {
@@ -52,6 +61,8 @@ impl Default for HubBuilder {
             config: HubConfig { max_rooms: 100, max_room_name: 128, on_join: None },
             adapter: None,
             quiet: false,
+            presence_in: None,
+            grace: Duration::ZERO,
         }
     }
 }
@@ -99,6 +110,29 @@ impl HubBuilder {
         self
     }
 
+    /// In which rooms it is known and told who is there, by user: [`Hub::presence`], and events of a
+    /// [tap](Hub::tap). Others cost nothing. It is asked with a room's name at each join; no lock is held.
+    ///
+    /// A node knows of those rooms where it has a connection itself. Each join and leave costs a message to every
+    /// node that has one there too.
+    ///
+    /// ```
+    /// use gustnado::Hub;
+    ///
+    /// let hub = Hub::builder().presence_in(|room| room.starts_with("chat/")).build();
+    /// ```
+    pub fn presence_in(mut self, rooms: impl Fn(&str) -> bool + Send + Sync + 'static) -> Self {
+        self.presence_in = Some(Box::new(rooms));
+        self
+    }
+
+    /// How long somebody whose connection has ended is still counted as present: none by default. Who connects again
+    /// within that time, to this node or to another, has neither gone nor come. Who leaves a room has gone at once.
+    pub fn presence_grace(mut self, grace: Duration) -> Self {
+        self.grace = grace;
+        self
+    }
+
     /// Is no node to the others: it has no connections.
     pub(super) fn quiet(mut self) -> Self {
         self.quiet = true;
@@ -117,6 +151,7 @@ impl HubBuilder {
             config: self.config,
             ids,
             cluster,
+            presence: Presence::new(self.presence_in, self.grace),
             index: RwLock::new(Index::default()),
             everybody: Arc::new(Group::new("")),
             taps: Default::default(),

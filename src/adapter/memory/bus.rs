@@ -147,8 +147,8 @@ impl MemoryBus {
     pub(super) fn deliver(&self, subject: &Subject, packet: &Bytes) {
         let bus = &mut *self.0.lock();
         for (id, node) in &bus.nodes {
-            let lost = bus.lose.as_mut().is_some_and(|lose| lose(*id, subject));
-            if node.link == Link::Up && node.interests.contains(subject) && !lost {
+            let comes = node.link == Link::Up && node.interests.contains(subject);
+            if comes && !bus.lose.as_mut().is_some_and(|lose| lose(*id, subject)) {
                 node.say(Said::Packet(subject.clone(), packet.clone()));
             }
         }

@@ -27,12 +27,12 @@ use self::{
     counters::Counters,
     inbox::HubInbox,
     nodes::Nodes,
-    packet::{Packet, encode, encode_deed},
+    packet::{encode, encode_deed},
     window::Window,
 };
 pub(super) use self::{
     ask::{Answer, Question},
-    packet::Act,
+    packet::{Act, Packet},
 };
 use crate::{
     adapter::{Adapter, NodeId, NotHandedOver, Subject, Unavailable},
@@ -128,7 +128,7 @@ impl Cluster {
     }
 
     /// Tells other nodes something; whether the adapter has taken it.
-    fn tell(&self, subject: &Subject, packet: &Packet) -> bool {
+    pub(super) fn tell(&self, subject: &Subject, packet: &Packet) -> bool {
         let packet = encode(self.node, packet);
         packet.is_some_and(|packet| self.adapter.publish(subject, packet).is_ok())
     }
