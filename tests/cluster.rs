@@ -2,13 +2,16 @@
 
 mod support;
 
+use std::time::Duration;
+
 use gustnado::{
-    CloseFrame, Conn, ConnId, Connector, Disconnect, Handler, Handshake, Hub, Message, Reject, Remote,
+    CloseFrame, Conn, ConnId, Connector, Disconnect, Event, EventKind, Handler, Handshake, Hub, Message,
+    Publisher, Reject, Remote, Shutdown, TapFilter,
     adapter::{Link, MemoryBus, NotHandedOver},
     async_trait,
 };
 use support::{Client, Frame, connect_with, request_with};
-use tokio::sync::mpsc;
+use tokio::{sync::mpsc, time::Instant};
 
 /// Joins the rooms of its query, and tells the test that it is open.
 struct Guest(mpsc::Sender<Conn>);
@@ -95,8 +98,11 @@ async fn a_message_to_a_room_reaches_members_on_every_node_once() {
     assert_eq!(read(&mut bob).await, ["hello"]);
     assert_eq!(read(&mut eve).await, [""; 0]);
     let (sent, got) = (cluster(&one.hub), cluster(&other.hub));
-    assert_eq!((sent.handed_over, sent.own, sent.deeds), (1, 1, 0));
-    assert_eq!((got.deeds, got.nobody, got.adapter.received), (1, 0, 1));
+    assert_eq!((sent.handed_over, sent.not_handed_over, sent.deeds), (1, 0, 0));
+    assert_eq!((got.deeds, got.nobody), (1, 0));
+    for stats in [sent, got] {
+        assert_eq!(stats.adapter.received, stats.own + stats.deeds + stats.other, "{stats:?}");
+    }
 }
 
 #[tokio::test(start_paused = true)]
@@ -197,4 +203,108 @@ async fn while_the_link_is_down_local_members_are_served_and_the_report_says_so(
     bus.set_link(one.hub.node(), Link::Up);
     assert_eq!(one.hub.room("lobby").publish("together").await.expect("it is up").queued, 1);
     assert_eq!(read(&mut bob).await, ["together"]);
+}
+
+const SECOND: Duration = Duration::from_secs(1);
+
+#[tokio::test(start_paused = true)]
+async fn all_nodes_are_asked_at_once_and_who_does_not_answer_is_named() {
+    let bus = MemoryBus::new();
+    let (mut one, mut other, third) = (Node::new(&bus), Node::new(&bus), Node::new(&bus));
+    let (_ann, ann) = one.connect("user=ann&rooms=lobby").await;
+    let (_phone, phone) = other.connect("user=ann&rooms=lobby,bar").await;
+    settle().await;
+
+    let lobby = one.hub.everywhere().members("lobby").await;
+    let ids: Vec<_> = lobby.value.iter().map(|conn| conn.id).collect();
+    let mut expected = vec![ann.id(), phone.id()];
+    expected.sort_unstable();
+    assert_eq!((ids, lobby.is_complete()), (expected, true));
+    let anns = third.hub.everywhere().connections_of("ann").await;
+    assert_eq!((anns.value.len(), anns.missing.len()), (2, 0));
+    assert_eq!(third.hub.everywhere().rooms().await.value, [("bar".into(), 1), ("lobby".into(), 2)].into());
+    let counts = third.hub.everywhere().counts().await.value;
+    assert_eq!((counts.connections, counts.rooms, counts.users), (2, 3, 2));
+    let info = one.hub.everywhere().connection(phone.id()).await.value.expect("it is there");
+    assert_eq!(info, phone.info());
+
+    bus.set_link(other.hub.node(), Link::Down);
+    let asked = Instant::now();
+    let lobby = one.hub.everywhere().within(2 * SECOND).members("lobby").await;
+    assert_eq!((lobby.value.len(), lobby.missing), (1, vec![other.hub.node()]));
+    assert_eq!(asked.elapsed(), 2 * SECOND);
+    assert_eq!(one.hub.everywhere().connection(phone.id()).await.missing, [other.hub.node()]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn nodes_know_each_other_until_one_leaves_or_is_not_heard_of() {
+    let bus = MemoryBus::new();
+    let (one, other, third) = (Node::new(&bus), Node::new(&bus), Node::new(&bus));
+    settle().await;
+    let mut others = vec![other.hub.node(), third.hub.node()];
+    others.sort_unstable();
+    assert_eq!(one.hub.nodes(), others);
+
+    other.hub.shutdown(Shutdown::default()).await;
+    settle().await;
+    assert_eq!(one.hub.nodes(), [third.hub.node()], "it has said so");
+
+    let mut tap = one.hub.tap(TapFilter::default());
+    let died = Instant::now();
+    let dead = third.hub.node();
+    bus.set_link(dead, Link::Down);
+    let Some(Event { kind: EventKind::NodeGone(node), .. }) = tap.next().await else { panic!("an event") };
+    assert_eq!((node, one.hub.nodes()), (dead, vec![]));
+    assert!(died.elapsed() > 5 * SECOND && died.elapsed() < 10 * SECOND, "{:?}", died.elapsed());
+
+    bus.set_link(dead, Link::Up);
+    settle().await;
+    assert_eq!(one.hub.nodes(), [dead], "it says hello");
+}
+
+#[tokio::test(start_paused = true)]
+async fn while_a_link_is_down_its_node_gives_nobody_up() {
+    let bus = MemoryBus::new();
+    let (one, other) = (Node::new(&bus), Node::new(&bus));
+    let mut tap = one.hub.tap(TapFilter::default());
+    settle().await;
+    bus.set_link(one.hub.node(), Link::Down);
+    tokio::time::sleep(60 * SECOND).await;
+    assert_eq!((one.hub.nodes(), other.hub.nodes()), (vec![other.hub.node()], vec![]));
+    bus.set_link(one.hub.node(), Link::Up);
+    settle().await;
+    assert_eq!((one.hub.nodes(), other.hub.nodes()), (vec![other.hub.node()], vec![one.hub.node()]));
+    let links: Vec<_> = std::iter::from_fn(|| tap.try_next())
+        .filter_map(|event| match event.kind {
+            EventKind::Link(link) => Some(link),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(links, [Link::Up, Link::Down, Link::Up]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_process_without_connections_sends_and_asks_and_is_no_node() {
+    let bus = MemoryBus::new();
+    let (mut one, other) = (Node::new(&bus), Node::new(&bus));
+    let (mut ann, _) = one.connect("user=ann&rooms=lobby").await;
+    let publisher = Publisher::connect(bus.adapter()).await.expect("the bus is up");
+    let hub = publisher.hub();
+    assert_eq!(hub.nodes().len(), 2);
+    hub.user("ann").publish("from elsewhere").await.expect("the bus takes it");
+    assert_eq!(read(&mut ann).await, ["from elsewhere"]);
+    assert_eq!(hub.everywhere().members("lobby").await.value.len(), 1);
+    assert_eq!(one.hub.nodes(), [other.hub.node()]);
+    publisher.stop().await;
+    assert_eq!(hub.user("ann").send("too late").await.remote, Remote::NotHandedOver(NotHandedOver::Down));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_hub_that_is_dropped_is_gone_from_the_others() {
+    let bus = MemoryBus::new();
+    let (one, other) = (Node::new(&bus), Node::new(&bus));
+    settle().await;
+    drop(other);
+    tokio::time::sleep(10 * SECOND).await;
+    assert_eq!(one.hub.nodes(), []);
 }

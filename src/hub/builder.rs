@@ -1,6 +1,6 @@
 //! The limits and hooks of a [`Hub`].
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use parking_lot::RwLock;
 
@@ -10,7 +10,13 @@ use crate::{
     protocol::message::Message,
 };
 
-use super::{Hub, Index, Inner, Lost, Publication, cluster::Cluster, group::Group, history::Histories};
+use super::{
+    Hub, Index, Inner, Lost, Publication,
+    cluster::Cluster,
+    group::Group,
+    history::Histories,
+    presence::{Presence, RoomFilter},
+};
 
 type JoinHook = dyn Fn(&JoinRequest<'_>) -> Result<(), String> + Send + Sync;
 
@@ -42,11 +48,16 @@ pub(super) struct HubConfig {
 /// | [`history`](Self::history) | no room keeps any |
 /// | [`recover_max`](Self::recover_max) | 1,000 messages |
 /// | [`adapter`](Self::adapter) | none: the hub is alone |
+/// | [`presence_in`](Self::presence_in) | no room, but where [commands](crate::commands) have presence |
+/// | [`presence_grace`](Self::presence_grace) | none |
 #[must_use]
 pub struct HubBuilder {
     config: HubConfig,
     histories: Histories,
     adapter: Option<Arc<dyn Adapter>>,
+    quiet: bool,
+    presence_in: Option<Box<RoomFilter>>,
+    grace: Duration,
 }
 
 impl Default for HubBuilder {
@@ -55,6 +66,9 @@ impl Default for HubBuilder {
             config: HubConfig { max_rooms: 100, max_room_name: 128, on_join: None },
             histories: Histories::default(),
             adapter: None,
+            quiet: false,
+            presence_in: None,
+            grace: Duration::ZERO,
         }
     }
 }
@@ -154,6 +168,35 @@ impl HubBuilder {
         self
     }
 
+    /// In which rooms it is known and told who is there, by user: [`Hub::presence`], and events of a
+    /// [tap](Hub::tap). Others cost nothing. It is asked with a room's name at each join; no lock is held.
+    ///
+    /// A node knows of those rooms where it has a connection itself. Each join and leave costs a message to every
+    /// node that has one there too.
+    ///
+    /// ```
+    /// use gustnado::Hub;
+    ///
+    /// let hub = Hub::builder().presence_in(|room| room.starts_with("chat/")).build();
+    /// ```
+    pub fn presence_in(mut self, rooms: impl Fn(&str) -> bool + Send + Sync + 'static) -> Self {
+        self.presence_in = Some(Box::new(rooms));
+        self
+    }
+
+    /// How long somebody whose connection has ended is still counted as present: none by default. Who connects again
+    /// within that time, to this node or to another, has neither gone nor come. Who leaves a room has gone at once.
+    pub fn presence_grace(mut self, grace: Duration) -> Self {
+        self.grace = grace;
+        self
+    }
+
+    /// Is no node to the others: it has no connections.
+    pub(super) fn quiet(mut self) -> Self {
+        self.quiet = true;
+        self
+    }
+
     /// The hub.
     ///
     /// # Panics
@@ -161,12 +204,13 @@ impl HubBuilder {
     /// With an [adapter](Self::adapter), outside a tokio runtime: it begins to connect.
     pub fn build(self) -> Hub {
         let ids = ConnIds::default();
-        let cluster = self.adapter.map(|adapter| Cluster::new(ids.node(), adapter));
+        let cluster = self.adapter.map(|adapter| Cluster::new(ids.node(), adapter, self.quiet));
         let hub = Hub(Arc::new(Inner {
             config: self.config,
             ids,
             histories: self.histories,
             cluster,
+            presence: Presence::new(self.presence_in, self.grace),
             index: RwLock::new(Index::default()),
             everybody: Arc::new(Group::new("", None)),
             taps: Default::default(),
@@ -176,7 +220,7 @@ impl HubBuilder {
             encoded: Default::default(),
         }));
         if let Some(cluster) = &hub.0.cluster {
-            cluster.start(Arc::downgrade(&hub.0));
+            cluster.start(&Arc::downgrade(&hub.0));
         }
         hub
     }

@@ -1,13 +1,16 @@
 //! [`Hub`]: every connection there is, the rooms they are in and the users they belong to.
 //!
 //! The index has one lock, and each [group](group) of connections one of its own. They are taken in this order: a
-//! connection's list of rooms, the index, a group. No code of the application runs under any of them, and none is
+//! connection's list of rooms, [presence], the index, a group. No code of the application runs under any of them, and none is
 //! held across an await.
 
 mod builder;
 mod cluster;
+mod everywhere;
 mod group;
 mod history;
+mod presence;
+mod publisher;
 mod query;
 mod report;
 mod rooms;
@@ -30,18 +33,24 @@ use tokio::sync::Notify;
 
 #[cfg(feature = "commands")]
 pub(crate) use self::history::{Framed, Framing, LostMessages};
+#[cfg(feature = "commands")]
+pub(crate) use self::presence::Change;
 use self::{
     builder::HubConfig,
     cluster::Cluster,
     group::{Added, Group, Removed},
     history::Histories,
+    presence::Presence,
     report::FanOutCounters,
     tap::{Taps, What},
 };
 pub use self::{
     builder::{HubBuilder, JoinRequest},
     cluster::ClusterStats,
+    everywhere::{Everywhere, Gathered},
     history::{Entered, HistoryStats, Lost, Publication},
+    presence::Present,
+    publisher::Publisher,
     query::{ConnInfo, Counts, HubStats, Page, RoomInfo},
     report::{Affected, FanOut, PublishError, Remote, Report},
     rooms::{JoinError, Joined, Left},
@@ -93,6 +102,8 @@ struct Inner {
     encoded: AtomicU64,
     /// The rooms that keep history.
     histories: Histories,
+    /// Who is in which room, on every node.
+    presence: Presence,
     /// The other nodes, if there is an adapter to them.
     cluster: Option<Cluster>,
 }
@@ -175,6 +186,7 @@ impl Hub {
         for room in &rooms {
             let left = self.leave(conn, room);
             self.tell_left(conn, room, left);
+            self.has_ended(conn.id(), &room.name);
         }
         let user = conn.user().and_then(|user| self.0.index.read().users.get(user).cloned());
         if let Some(user) = user

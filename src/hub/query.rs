@@ -35,7 +35,7 @@ impl Page {
 }
 
 /// What is known about a connection.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ConnInfo {
     /// Its name.

@@ -89,6 +89,7 @@ impl Conn {
             (room, left)
         };
         member.hub.tell_left(self, &room, left);
+        member.hub.has_left(self.id(), &room.name);
         left
     }
 
@@ -147,6 +148,7 @@ impl Hub {
         if joined != Joined::Already {
             let created = joined == Joined::Created;
             self.happened(Some(conn), || Some(What::Joined { room: name, created }));
+            self.appear_if_wanted(conn, name);
         }
         Ok((joined, room))
     }

@@ -1,6 +1,6 @@
 //! [`Target`]: whom a message is for.
 
-use std::{collections::HashSet, sync::Arc};
+use std::{collections::HashSet, convert::Infallible, sync::Arc};
 
 use indexmap::IndexSet;
 
@@ -62,9 +62,19 @@ impl Target {
     /// A room that keeps [history](crate::HubBuilder::history) gets it through its log, which this waits for, for a
     /// second at most; [`publish`](Self::publish) says why the log has not taken it.
     pub async fn send(&self, message: impl Into<Message>) -> Report {
+        self.send_both(message.into(), None, false).await
+    }
+
+    /// As [`send`](Self::send), with the message's form for those who speak another subprotocol.
+    pub(crate) async fn send_both(
+        &self,
+        message: Message,
+        other: Option<(String, Message)>,
+        framed: bool,
+    ) -> Report {
         let mut report = Report::default();
         // What has failed is in the report.
-        let _ = self.send_parted(message.into(), None, false, &mut report).await;
+        let _ = self.send_parted(message, other, framed, &mut report).await;
         report
     }
 
@@ -202,35 +212,64 @@ impl Target {
 
     fn send_here(&self, act: &Act) -> Report {
         let Act::Send { message, other } = act else { return Report::default() };
-        let Some((protocol, packed)) = other else { return self.send_where(message, |_| true) };
+        let (protocol, form) = match other {
+            Some((protocol, other)) => (Some(protocol.as_str()), other),
+            None => (None, message),
+        };
+        let Ok(report) = self.offer_forms(message, protocol, || Ok::<_, Infallible>(form.clone()));
+        self.tell_taps(message, report);
+        report
+    }
+
+    /// Puts a message into the outboxes of this node. Those who speak `protocol` get another form of it, after the
+    /// others, which is made for the first of them.
+    pub(crate) fn offer_forms<E>(
+        &self,
+        message: &Message,
+        protocol: Option<&str>,
+        other: impl FnOnce() -> Result<Message, E>,
+    ) -> Result<Report, E> {
+        let mut report = Report::default();
         let mut others = Vec::new();
-        let mut report = self.send_where(message, |conn| {
-            let speaks_other = conn.protocol() == Some(protocol);
+        let somebody = self.offer(message, &mut report, |conn| {
+            let speaks_other = protocol.is_some() && conn.protocol() == protocol;
             if speaks_other {
                 others.push(conn.clone());
             }
             !speaks_other
         });
-        self.offer_to(&others, packed, &mut report);
-        report
+        if !others.is_empty() {
+            let other = other()?;
+            let encoded = self.hub.encode(&other);
+            others.iter().for_each(|conn| report.add(conn.offer(&encoded)));
+        }
+        if somebody {
+            self.hub.0.fan_out.add(message.len(), &report);
+        }
+        Ok(report)
     }
 
-    /// Puts a message into the outboxes of those of this node who are `wanted`. Locks are held while that is asked.
-    pub(crate) fn send_where(&self, message: &Message, mut wanted: impl FnMut(&Conn) -> bool) -> Report {
+    /// Offers a message to those who are `wanted`; whether there is anybody. Locks are held while that is asked.
+    fn offer(&self, message: &Message, report: &mut Report, mut wanted: impl FnMut(&Conn) -> bool) -> bool {
         let (groups, one) = (self.groups(), self.one());
-        let mut report = Report::default();
         if groups.is_empty() && one.is_none() {
-            return report;
+            return false;
         }
         let encoded = self.hub.encode(message);
         let mut seen = (groups.len() > 1).then(HashSet::new);
         for group in groups {
-            group.send(&encoded, &self.except, seen.as_mut(), &mut wanted, &mut report);
+            group.send(&encoded, &self.except, seen.as_mut(), &mut wanted, report);
         }
         if let Some(conn) = one.filter(|conn| !self.except.contains(&conn.id()) && wanted(conn)) {
             report.add(conn.offer(&encoded));
         }
-        self.hub.0.fan_out.add(message.len(), &report);
+        true
+    }
+
+    pub(crate) fn tell_taps(&self, message: &Message, report: Report) {
+        if report.recipients() == 0 {
+            return;
+        }
         self.hub.happened(None, || {
             let (rooms, user) = match &self.to {
                 To::Rooms(rooms) => (rooms.as_slice(), None),
@@ -239,28 +278,15 @@ impl Target {
             };
             Some(What::Broadcast { rooms, user, message, report })
         });
-        report
     }
 
-    /// Puts a message into the outboxes of some whom [`send_where`](Self::send_where) did not want.
-    pub(crate) fn offer_to(&self, conns: &[Conn], message: &Message, report: &mut Report) {
-        if conns.is_empty() {
-            return;
-        }
-        let encoded = self.hub.encode(message);
-        for conn in conns {
-            report.add(conn.offer(&encoded));
-        }
-    }
-
-    /// Hands a message over that was [sent here](Self::send_where), with its form for those who speak another
-    /// subprotocol: other nodes cannot make it.
+    /// As [`send`](Self::send), with the form that those get who speak `protocol`: other nodes cannot make it.
     #[cfg(feature = "commands")]
-    pub(crate) fn hand_over_both(&self, message: Message, other: (String, Message)) -> Remote {
-        self.hand_over(&Act::Send { message, other: Some(other) })
+    pub(crate) fn send_forms(&self, message: Message, protocol: &str, other: Message) -> Report {
+        self.send_act(&Act::Send { message, other: Some((protocol.to_owned(), other)) })
     }
 
-    /// Whether there are other nodes to hand something over to.
+    /// Whether there are other nodes.
     #[cfg(feature = "commands")]
     pub(crate) fn is_clustered(&self) -> bool {
         self.hub.0.cluster.is_some()

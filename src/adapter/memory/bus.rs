@@ -186,8 +186,8 @@ impl MemoryBus {
 impl Bus {
     fn say_to_interested(&mut self, subject: &Subject, said: impl Fn() -> Said) {
         for (id, node) in &self.nodes {
-            let lost = self.lose.as_mut().is_some_and(|lose| lose(*id, subject));
-            if node.link == Link::Up && node.interests.contains(subject) && !lost {
+            let comes = node.link == Link::Up && node.interests.contains(subject);
+            if comes && !self.lose.as_mut().is_some_and(|lose| lose(*id, subject)) {
                 node.say(said());
             }
         }

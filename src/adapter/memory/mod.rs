@@ -82,12 +82,13 @@ impl Adapter for Memory {
 
     fn traffic(&self) -> AdapterTraffic {
         let place = self.place.get();
-        let mut traffic = AdapterTraffic::default();
-        traffic.published = self.published.load(Relaxed);
-        traffic.refused = self.refused.load(Relaxed);
-        traffic.received = place.map_or(0, |place| place.received.load(Relaxed));
-        traffic.reconnects = place.map_or(0, |place| place.reconnects.load(Relaxed));
-        traffic
+        AdapterTraffic {
+            published: self.published.load(Relaxed),
+            refused: self.refused.load(Relaxed),
+            received: place.map_or(0, |place| place.received.load(Relaxed)),
+            reconnects: place.map_or(0, |place| place.reconnects.load(Relaxed)),
+            ..AdapterTraffic::default()
+        }
     }
 
     fn history(&self) -> Option<&dyn History> {

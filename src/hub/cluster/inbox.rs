@@ -5,13 +5,13 @@ use std::sync::Weak;
 use bytes::Bytes;
 
 use crate::{
-    adapter::{Inbox, Link, Position, Subject},
+    adapter::{Inbox, Link, NodeId, Position, Subject},
     hub::{Hub, Inner, tap::What, target::To},
 };
 
 use super::{
     Cluster,
-    packet::{Deed, Packet, Undecodable, decode},
+    packet::{Beat, Deed, Packet, Undecodable, decode},
 };
 
 /// The hub as its adapter knows it, without keeping it alive.
@@ -19,28 +19,36 @@ pub(super) struct HubInbox(pub(super) Weak<Inner>);
 
 impl Inbox for HubInbox {
     fn packet(&self, _: &Subject, packet: Bytes) {
-        if let Some(hub) = self.0.upgrade().map(Hub)
-            && let Some(cluster) = &hub.0.cluster
-        {
-            cluster.receive(&hub, packet);
-        }
+        self.with(|hub, cluster| cluster.receive(hub, packet));
     }
 
     fn entry(&self, room: &str, position: Position, entry: Bytes) {
-        if let Some(hub) = self.0.upgrade().map(Hub) {
-            hub.entry(room, position, entry);
-        }
+        self.with(|hub, _| hub.entry(room, position, entry));
     }
 
     fn link_changed(&self, link: Link) {
-        if let Some(hub) = self.0.upgrade().map(Hub) {
+        self.with(|hub, cluster| {
             hub.happened(None, || Some(What::Link(link)));
-        }
+            if link == Link::Up {
+                cluster.say_hello(hub);
+            }
+        });
     }
 
     fn interrupted(&self) {
-        if let Some(hub) = self.0.upgrade().map(Hub) {
+        self.with(|hub, cluster| {
+            cluster.say_hello(hub);
             hub.check_histories();
+        });
+    }
+}
+
+impl HubInbox {
+    fn with(&self, act: impl FnOnce(&Hub, &Cluster)) {
+        if let Some(hub) = self.0.upgrade().map(Hub)
+            && let Some(cluster) = &hub.0.cluster
+        {
+            act(&hub, cluster);
         }
     }
 }
@@ -59,18 +67,42 @@ impl Cluster {
             }
             // Its members were served before it left.
             Ok((sender, _)) if sender == self.node => counters.own.add_one(),
-            Ok((sender, Packet::Deed(deed))) => {
-                if matches!(&deed.to, To::Rooms(rooms) if rooms.len() > 1)
-                    && !self.is_new(sender, deed.serial)
-                {
-                    counters.duplicates.add_one();
-                    return;
-                }
-                counters.deeds.add_one();
-                if hub.carry_out(deed) == 0 {
-                    counters.nobody.add_one();
-                }
+            Ok((sender, Packet::Deed(deed))) => self.receive_deed(hub, sender, deed),
+            Ok((sender, packet)) => {
+                counters.other.add_one();
+                self.receive_other(hub, sender, packet);
             }
+        }
+    }
+
+    /// What nodes tell one another for themselves.
+    fn receive_other(&self, hub: &Hub, sender: NodeId, packet: Packet) {
+        // Whoever has members is a node that can die, also before its first beat has come.
+        if matches!(packet, Packet::Diff(_) | Packet::Snapshot(_) | Packet::Check(_)) {
+            self.heard(hub, sender, &Beat::default());
+        }
+        match packet {
+            Packet::Beat(beat) => self.heard(hub, sender, &beat),
+            Packet::Bye => self.said_goodbye(hub, sender),
+            Packet::Question(id, question) => {
+                self.tell(&Subject::Node(sender), &Packet::Answer(id, hub.reply(&question)));
+            }
+            Packet::Answer(id, answer) => self.questions.answer(id, sender, answer),
+            Packet::Diff(diff) => hub.diff(sender, diff),
+            Packet::Snapshot(snapshot) => hub.snapshot(sender, snapshot),
+            Packet::Check(checks) => hub.compared(sender, checks),
+            Packet::Deed(_) => {}
+        }
+    }
+
+    fn receive_deed(&self, hub: &Hub, sender: NodeId, deed: Deed) {
+        if matches!(&deed.to, To::Rooms(rooms) if rooms.len() > 1) && !self.is_new(sender, deed.serial) {
+            self.counters.duplicates.add_one();
+            return;
+        }
+        self.counters.deeds.add_one();
+        if hub.carry_out(deed) == 0 {
+            self.counters.nobody.add_one();
         }
     }
 }

@@ -1,7 +1,10 @@
 //! [`Cluster`]: this hub's side of the pipe to the hubs of other nodes.
 
+mod ask;
 mod counters;
 mod inbox;
+mod liveness;
+mod nodes;
 mod packet;
 mod window;
 pub(super) mod wire;
@@ -10,20 +13,26 @@ use std::{
     collections::HashMap,
     sync::{
         Arc, Weak,
-        atomic::{AtomicU64, Ordering::Relaxed},
+        atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
     },
     time::Duration,
 };
 
 use parking_lot::Mutex;
+use tokio::time::Instant;
 
 pub use self::counters::ClusterStats;
-pub(super) use self::packet::Act;
 use self::{
+    ask::Questions,
     counters::Counters,
     inbox::HubInbox,
-    packet::{Packet, encode, encode_deed},
+    nodes::Nodes,
+    packet::{encode, encode_deed},
     window::Window,
+};
+pub(super) use self::{
+    ask::{Answer, Question},
+    packet::{Act, Packet},
 };
 use crate::{
     adapter::{Adapter, NodeId, NotHandedOver, Subject, Unavailable},
@@ -40,17 +49,27 @@ const MAX_WINDOWS: usize = 1024;
 
 pub(super) struct Cluster {
     node: NodeId,
-    adapter: Arc<dyn Adapter>,
+    pub(super) adapter: Arc<dyn Adapter>,
     counters: Counters,
     /// Of the next deed.
     serial: AtomicU64,
     /// What has come for several rooms, by sender.
     windows: Mutex<HashMap<NodeId, Window>>,
+    questions: Questions,
+    nodes: Mutex<Nodes>,
+    /// Only asks and sends, and is no node to the others.
+    quiet: bool,
+    /// It has left the others.
+    stopped: AtomicBool,
 }
 
 impl Cluster {
-    pub(super) fn new(node: NodeId, adapter: Arc<dyn Adapter>) -> Self {
+    pub(super) fn new(node: NodeId, adapter: Arc<dyn Adapter>, quiet: bool) -> Self {
         Self {
+            quiet,
+            questions: Questions::default(),
+            nodes: Mutex::new(Nodes::new(node, Instant::now())),
+            stopped: AtomicBool::new(false),
             node,
             adapter,
             counters: Counters::default(),
@@ -59,19 +78,16 @@ impl Cluster {
         }
     }
 
-    /// Begins to connect.
-    pub(super) fn start(&self, hub: Weak<Inner>) {
-        self.adapter.start(self.node, Arc::new(HubInbox(hub)));
+    /// Begins to connect, and to be heard of.
+    pub(super) fn start(&self, hub: &Weak<Inner>) {
+        self.adapter.start(self.node, Arc::new(HubInbox(hub.clone())));
         self.adapter.set_interest(&Subject::Everybody, true);
         self.adapter.set_interest(&Subject::Node(self.node), true);
-    }
-
-    pub(super) fn adapter(&self) -> &dyn Adapter {
-        &*self.adapter
+        tokio::spawn(liveness::run(hub.clone()));
     }
 
     pub(super) fn stats(&self) -> ClusterStats {
-        self.counters.read(self.adapter.link(), 0, self.adapter.traffic())
+        self.counters.read(self.adapter.link(), self.nodes.lock().len(), self.adapter.traffic())
     }
 
     /// Hands a deed over to the nodes that it may concern. Waits for nothing.
@@ -112,7 +128,7 @@ impl Cluster {
     }
 
     /// Tells other nodes something; whether the adapter has taken it.
-    fn tell(&self, subject: &Subject, packet: &Packet) -> bool {
+    pub(super) fn tell(&self, subject: &Subject, packet: &Packet) -> bool {
         let packet = encode(self.node, packet);
         packet.is_some_and(|packet| self.adapter.publish(subject, packet).is_ok())
     }

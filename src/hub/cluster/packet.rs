@@ -8,11 +8,17 @@ use bytes::Bytes;
 use crate::{
     adapter::{NodeId, Subject},
     conn::ConnId,
-    hub::target::To,
+    hub::{
+        presence::{Check, Diff, Member, Snapshot},
+        target::To,
+    },
     protocol::{close::CloseFrame, message::Message},
 };
 
-use super::wire::{MAX_ITEMS, Sink, Wire, wire, write_list, write_text};
+use super::{
+    ask::{Answer, Question},
+    wire::{MAX_ITEMS, Sink, Wire, wire, write_list, write_text},
+};
 
 /// The version that this build writes, and the only one that it reads.
 const VERSION: u8 = 1;
@@ -26,6 +32,27 @@ pub(in crate::hub) const MAX_PACKET: usize = 16 * 1024 * 1024;
 #[derive(Debug, Clone, PartialEq)]
 pub(in crate::hub) enum Packet {
     Deed(Deed),
+    Beat(Beat),
+    /// The sender goes.
+    Bye,
+    /// With a number that its answers carry.
+    Question(u64, Question),
+    Answer(u64, Answer),
+    /// One of the sender's members has come or gone.
+    Diff(Diff),
+    /// The sender's members in a room.
+    Snapshot(Snapshot),
+    /// What the sender knows of the members of others.
+    Check(Vec<Check>),
+}
+
+/// A node is there.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(in crate::hub) struct Beat {
+    /// It is new here, or may have missed something: it wants to hear from everybody.
+    pub(in crate::hub) hello: bool,
+    /// It only asks and sends: it is not counted among the nodes.
+    pub(in crate::hub) quiet: bool,
 }
 
 /// Something that is to be done to connections, wherever they are.
@@ -120,12 +147,46 @@ impl Wire for Packet {
                 DEED.write(out);
                 deed.write(out);
             }
+            Self::Beat(beat) => {
+                1_u8.write(out);
+                beat.write(out);
+            }
+            Self::Bye => 2_u8.write(out),
+            Self::Question(id, question) => {
+                3_u8.write(out);
+                id.write(out);
+                question.write(out);
+            }
+            Self::Answer(id, answer) => {
+                4_u8.write(out);
+                id.write(out);
+                answer.write(out);
+            }
+            Self::Diff(diff) => {
+                5_u8.write(out);
+                diff.write(out);
+            }
+            Self::Snapshot(snapshot) => {
+                6_u8.write(out);
+                snapshot.write(out);
+            }
+            Self::Check(checks) => {
+                7_u8.write(out);
+                checks.write(out);
+            }
         }
     }
 
     fn read(input: &mut Bytes) -> Option<Self> {
         match u8::read(input)? {
             DEED => Deed::read(input).map(Self::Deed),
+            1 => Beat::read(input).map(Self::Beat),
+            2 => Some(Self::Bye),
+            3 => Some(Self::Question(Wire::read(input)?, Wire::read(input)?)),
+            4 => Some(Self::Answer(Wire::read(input)?, Wire::read(input)?)),
+            5 => Diff::read(input).map(Self::Diff),
+            6 => Snapshot::read(input).map(Self::Snapshot),
+            7 => Wire::read(input).map(Self::Check),
             _ => None,
         }
     }
@@ -133,6 +194,11 @@ impl Wire for Packet {
 
 wire! {
     Deed { serial, to, except, act }
+    Beat { hello, quiet }
+    Member { user, meta }
+    Diff { room, prev, version, id, came }
+    Snapshot { room, version, part, last, members }
+    Check { room, known }
 }
 
 impl Wire for Act {

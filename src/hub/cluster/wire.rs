@@ -258,14 +258,14 @@ impl Wire for CloseFrame {
     }
 }
 
-/// In microseconds.
+/// In nanoseconds.
 impl Wire for Duration {
     fn write(&self, out: &mut dyn Sink) {
-        u64::try_from(self.as_micros()).unwrap_or(u64::MAX).write(out);
+        u64::try_from(self.as_nanos()).unwrap_or(u64::MAX).write(out);
     }
 
     fn read(input: &mut Bytes) -> Option<Self> {
-        u64::read(input).map(Self::from_micros)
+        u64::read(input).map(Self::from_nanos)
     }
 }
 

@@ -59,7 +59,7 @@ impl Conn {
         entered.map(|(_, entered)| entered)
     }
 
-    /// As [`join_from`](Self::join_from), with words that come before the room's messages.
+    /// As [`join_from`](Self::join_from), with words that come before the messages of a room with history.
     pub(crate) async fn join_saying(
         &self,
         room: &str,
@@ -89,7 +89,8 @@ impl Hub {
 
     async fn follow(&self, conn: &Conn, group: &Arc<Group>, since: ReadFrom, hello: Hello) -> Entered {
         let Some(followed) = group.followed() else {
-            return hello.without_history(conn, since);
+            let missed = if since == ReadFrom::Last(0) { Ok(()) } else { Err(Lost::Unavailable) };
+            return Entered { position: None, missed };
         };
         let place = self.ask_in(conn, group, followed, since, hello);
         self.wait_for_place(conn, group, place).await
@@ -143,20 +144,6 @@ impl Hub {
 
 impl Entered {
     const NOT: Self = Self { position: None, missed: Err(Lost::Unavailable) };
-}
-
-impl Hello {
-    /// The room keeps no history, so whoever asks for some gets none.
-    fn without_history(self, conn: &Conn, since: ReadFrom) -> Entered {
-        let missed = if since == ReadFrom::Last(0) { Ok(()) } else { Err(Lost::Unavailable) };
-        let entered = Entered { position: None, missed };
-        if let Self::First(hello) = self
-            && let Some(message) = hello(&entered)
-        {
-            let _ = conn.try_send(message);
-        }
-        entered
-    }
 }
 
 impl Conn {

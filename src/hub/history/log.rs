@@ -29,7 +29,7 @@ impl Hub {
             }
             return Ok(appended.position);
         };
-        match cluster.adapter().history() {
+        match cluster.adapter.history() {
             Some(log) => {
                 let appended = timeout(TIMEOUT, log.append(room, entry, key, retention)).await;
                 appended.unwrap_or(Err(AppendError::Unknown))
@@ -46,7 +46,7 @@ impl Hub {
     ) -> Result<Slice, Unavailable> {
         let max = self.0.histories.recover_max;
         let Some(cluster) = &self.0.cluster else { return Ok(self.read_own_log(room, from, retention)) };
-        let log = cluster.adapter().history().ok_or(Unavailable)?;
+        let log = cluster.adapter.history().ok_or(Unavailable)?;
         timeout(TIMEOUT, log.read(room, from, max, retention)).await.unwrap_or(Err(Unavailable))
     }
 
@@ -59,12 +59,12 @@ impl Hub {
     pub(super) async fn confirm_interest(&self, room: &str) -> Result<(), Unavailable> {
         let Some(cluster) = &self.0.cluster else { return Ok(()) };
         let subject = Subject::room(room);
-        timeout(TIMEOUT, cluster.adapter().confirmed(&subject)).await.unwrap_or(Err(Unavailable))
+        timeout(TIMEOUT, cluster.adapter.confirmed(&subject)).await.unwrap_or(Err(Unavailable))
     }
 
     pub(super) async fn read_tops(&self, rooms: &[&str]) -> Result<Vec<Option<Position>>, Unavailable> {
         let Some(cluster) = &self.0.cluster else { return Ok(self.0.histories.log.0.tops(rooms)) };
-        let log = cluster.adapter().history().ok_or(Unavailable)?;
+        let log = cluster.adapter.history().ok_or(Unavailable)?;
         timeout(TIMEOUT, log.tops(rooms)).await.unwrap_or(Err(Unavailable))
     }
 }

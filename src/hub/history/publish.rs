@@ -22,10 +22,16 @@ impl Target {
     pub(in crate::hub) fn parted(&self) -> (Vec<Subject>, Option<Self>) {
         let To::Rooms(rooms) = &self.to else { return (Vec::new(), Some(self.clone())) };
         let (logged, plain): (Vec<_>, Vec<_>) =
-            rooms.iter().cloned().partition(|room| self.hub.0.histories.of(room.name()).is_some());
+            rooms.iter().cloned().partition(|room| self.hub.keeps_history(room.name()));
         let rest = Self { to: To::Rooms(plain), ..self.clone() };
         let has_rest = !matches!(&rest.to, To::Rooms(rooms) if rooms.is_empty() && !logged.is_empty());
         (logged, has_rest.then_some(rest))
+    }
+
+    /// Whether a room that it is for keeps history.
+    #[cfg(feature = "commands")]
+    pub(crate) fn keeps_history(&self) -> bool {
+        matches!(&self.to, To::Rooms(rooms) if rooms.iter().any(|room| self.hub.keeps_history(room.name())))
     }
 
     /// Appends a message to the logs of rooms; the first error, and in the report what became of the others.
@@ -60,6 +66,11 @@ impl Target {
 }
 
 impl Hub {
+    /// Whether a room keeps history: what [`HubBuilder::history`](crate::HubBuilder::history) says.
+    pub fn keeps_history(&self, room: &str) -> bool {
+        self.0.histories.of(room).is_some()
+    }
+
     async fn append(
         &self,
         room: &str,
