@@ -229,7 +229,7 @@ async fn schedule(seed: u64, bug: Bug) -> Sink {
 }
 
 fn schedules() -> u64 {
-    std::env::var("GUSTNADO_SCHEDULES").ok().and_then(|it| it.parse().ok()).unwrap_or(1_200) / 4
+    std::env::var("GUSTNADO_SCHEDULES").ok().and_then(|it| it.parse().ok()).unwrap_or(400) / 4
 }
 
 fn hold(part: u64) {
