@@ -71,6 +71,8 @@ mod session;
 #[cfg(feature = "config")]
 pub mod settings;
 mod stats;
+#[cfg(feature = "testing")]
+pub mod testing;
 
 /// The code of the README, compiled with the doctests.
 #[cfg(doctest)]

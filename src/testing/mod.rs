@@ -1,0 +1,3 @@
+//! Helpers for tests (feature `testing`).
+
+pub mod history;
