@@ -8,6 +8,7 @@ mod builder;
 mod cluster;
 mod everywhere;
 mod group;
+mod history;
 mod presence;
 mod publisher;
 mod query;
