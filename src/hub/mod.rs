@@ -16,6 +16,7 @@ mod report;
 mod rooms;
 mod shutdown;
 mod tap;
+mod taps;
 mod target;
 
 use std::{
@@ -39,7 +40,7 @@ use self::{
     group::{Added, Group, Removed},
     presence::Presence,
     report::FanOutCounters,
-    tap::{Taps, What},
+    taps::{Taps, What},
 };
 pub use self::{
     builder::{HubBuilder, JoinRequest},
