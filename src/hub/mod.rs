@@ -16,6 +16,7 @@ mod report;
 mod rooms;
 mod shutdown;
 mod tap;
+mod taps;
 mod target;
 
 use std::{
@@ -42,7 +43,7 @@ use self::{
     history::Histories,
     presence::Presence,
     report::FanOutCounters,
-    tap::{Taps, What},
+    taps::{Taps, What},
 };
 pub use self::{
     builder::{HubBuilder, JoinRequest},

@@ -7,7 +7,7 @@ use crate::{adapter::ReadFrom, conn::Conn, connector::Handshake};
 use super::{
     Hub, JoinRequest, Kind,
     group::{Added, Group, Removed},
-    tap::What,
+    taps::What,
 };
 
 /// Why a connection did not join a room.

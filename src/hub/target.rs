@@ -12,7 +12,7 @@ use crate::{
 
 use super::{
     Affected, Hub, Left, PublishError, Remote, Report, cluster::Act, group::Group, history::Publishing,
-    tap::What,
+    taps::What,
 };
 
 /// Whom a message is for: a room, several rooms, a user, one connection, or everybody; on every node, if the hub has
@@ -267,17 +267,12 @@ impl Target {
     }
 
     pub(crate) fn tell_taps(&self, message: &Message, report: Report) {
-        if report.recipients() == 0 {
-            return;
-        }
-        self.hub.happened(None, || {
-            let (rooms, user) = match &self.to {
-                To::Rooms(rooms) => (rooms.as_slice(), None),
-                To::User(user) => (&[][..], Some(user.name())),
-                To::Conn(_) | To::Everybody => (&[][..], None),
-            };
-            Some(What::Broadcast { rooms, user, message, report })
-        });
+        let (rooms, user) = match &self.to {
+            To::Rooms(rooms) => (rooms.as_slice(), None),
+            To::User(user) => (&[][..], Some(user.name())),
+            To::Conn(_) | To::Everybody => (&[][..], None),
+        };
+        self.hub.was_broadcast(What::Broadcast { rooms, user, message, report });
     }
 
     /// As [`send`](Self::send), with the form that those get who speak `protocol`: other nodes cannot make it.

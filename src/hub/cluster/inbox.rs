@@ -6,7 +6,7 @@ use bytes::Bytes;
 
 use crate::{
     adapter::{Inbox, Link, NodeId, Position, Subject},
-    hub::{Hub, Inner, tap::What, target::To},
+    hub::{Hub, Inner, taps::What, target::To},
 };
 
 use super::{

@@ -2,7 +2,7 @@
 
 use crate::{
     adapter::{AppendError, Position, Subject},
-    hub::{Hub, PublishError, Report, Target, tap::What, target::To},
+    hub::{Hub, PublishError, Report, Target, taps::What, target::To},
     protocol::message::Message,
 };
 
