@@ -2,7 +2,10 @@
 
 use metrics::{counter, gauge};
 
-use crate::{hub::Hub, stats::Traffic};
+use crate::{
+    hub::{HistoryStats, Hub},
+    stats::Traffic,
+};
 
 impl Hub {
     /// Hands all figures to the recorder of the `metrics` crate: call it before each scrape, or every few seconds.
@@ -16,6 +19,9 @@ impl Hub {
     /// | `gustnado_messages_total`, `gustnado_bytes_total` | counter | `direction`: `in`, `out` |
     /// | `gustnado_dropped_total` | counter | `reason`: `newest`, `oldest`, `unsent`, `ignored`, `rate_limited`, `fan_out` |
     /// | `gustnado_broadcasts_total`, `gustnado_deliveries_total` | counter | |
+    /// | `gustnado_published_total` | counter | `outcome`: `accepted`, `rejected`, `unknown` |
+    /// | `gustnado_recoveries_total` | counter | `result`: `recovered`, `epoch`, `trimmed`, `limit`, `unavailable` |
+    /// | `gustnado_log_reads_total` | counter | `result`: `ok`, `failed` |
     ///
     /// No label has a value that a peer can choose.
     pub fn publish_metrics(&self) {
@@ -30,7 +36,28 @@ impl Hub {
         counter!("gustnado_broadcasts_total").absolute(stats.fan_out.messages);
         counter!("gustnado_deliveries_total").absolute(stats.fan_out.deliveries);
         counter!("gustnado_dropped_total", "reason" => "fan_out").absolute(stats.fan_out.dropped);
+        history(&stats.history);
     }
+}
+
+fn history(stats: &HistoryStats) {
+    let published = [("accepted", stats.accepted), ("rejected", stats.rejected), ("unknown", stats.unknown)];
+    for (outcome, count) in published {
+        counter!("gustnado_published_total", "outcome" => outcome).absolute(count);
+    }
+    let recoveries = [
+        ("recovered", stats.recovered),
+        ("epoch", stats.lost_epoch),
+        ("trimmed", stats.lost_trimmed),
+        ("limit", stats.lost_limit),
+        ("unavailable", stats.lost_unavailable),
+    ];
+    for (result, count) in recoveries {
+        counter!("gustnado_recoveries_total", "result" => result).absolute(count);
+    }
+    let ok = stats.reads.saturating_sub(stats.failed_reads);
+    counter!("gustnado_log_reads_total", "result" => "ok").absolute(ok);
+    counter!("gustnado_log_reads_total", "result" => "failed").absolute(stats.failed_reads);
 }
 
 fn traffic(traffic: &Traffic) {

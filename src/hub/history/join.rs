@@ -18,7 +18,8 @@ use crate::{
 use super::{
     Lost,
     framing::{Framed, LostMessages},
-    room::{Followed, Hello, Joiner, Placed},
+    member::{Hello, Joiner, Placed},
+    room::Followed,
 };
 
 /// How a connection has entered a room that keeps history.

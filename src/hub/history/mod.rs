@@ -12,6 +12,7 @@ mod feed;
 mod framing;
 mod join;
 mod log;
+mod member;
 mod part;
 mod publish;
 mod room;
