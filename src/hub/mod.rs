@@ -33,7 +33,7 @@ use parking_lot::{Mutex, RwLock};
 use tokio::sync::Notify;
 
 #[cfg(feature = "commands")]
-pub(crate) use self::history::{Framed, Framing, LostMessages};
+pub(crate) use self::history::{Framed, Framing, LostMessages, Words};
 #[cfg(feature = "commands")]
 pub(crate) use self::presence::Change;
 use self::{

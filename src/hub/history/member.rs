@@ -16,7 +16,7 @@ use crate::{
 };
 
 use super::{
-    Entered, Lost,
+    Entered, Lost, Words,
     counters::HistoryCounters,
     entry::{Form, Published},
     framing::{Framing, LostMessages, Notices},
@@ -46,7 +46,7 @@ pub(super) struct Joiner {
 /// What somebody is told when it is in.
 pub(super) enum Hello {
     /// Whatever the layer above says, which runs no code of the application.
-    First(Box<dyn FnOnce(&Entered) -> Option<Message> + Send>),
+    First(Words),
     /// It was told before, and gets what is left; only a loss is told.
     Again,
 }
