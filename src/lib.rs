@@ -119,9 +119,10 @@ pub use self::{
     },
     handler::{Body, Events, Handler, InvalidProxy, NoFallback, ProxyHeader, TrustProxy},
     hub::{
-        Affected, ClusterStats, ConnInfo, Counts, Event, EventKind, Everywhere, FanOut, Gathered, Hub,
-        HubBuilder, HubStats, JoinError, JoinRequest, Joined, Left, Page, Present, Preview, PublishError,
-        Publisher, Remote, Report, RoomInfo, Shutdown, ShutdownReport, Tap, TapFilter, Target,
+        Affected, ClusterStats, ConnInfo, Counts, Entered, Event, EventKind, Everywhere, FanOut, Gathered,
+        HistoryStats, Hub, HubBuilder, HubStats, JoinError, JoinRequest, Joined, Left, Lost, Page, Present,
+        Preview, Publication, PublishError, Publisher, Remote, Report, RoomInfo, Shutdown, ShutdownReport,
+        Tap, TapFilter, Target,
     },
     protocol::{
         close::{CloseCode, CloseFrame, InvalidCloseCode},
