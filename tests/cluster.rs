@@ -2,12 +2,14 @@
 
 mod support;
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
+
+use bytes::Bytes;
 
 use gustnado::{
-    CloseFrame, Conn, ConnId, Connector, Disconnect, Event, EventKind, Handler, Handshake, Hub, Message,
-    Publisher, Reject, Remote, Shutdown, TapFilter,
-    adapter::{Link, MemoryBus, NotHandedOver},
+    CloseFrame, Conn, ConnId, Connector, Disconnect, Event, EventKind, FanOut, Handler, Handshake, Hub,
+    Message, Publisher, Reject, Remote, Shutdown, SlowReader, TapFilter,
+    adapter::{Adapter, Inbox, Link, MemoryBus, NodeId, NotHandedOver, Position, Subject},
     async_trait,
 };
 use support::{Client, Frame, connect_with, request_with};
@@ -52,6 +54,13 @@ impl Node {
         let (sender, opened) = mpsc::channel(64);
         let handler = Handler::new(move || Guest(sender.clone())).hub(&hub);
         Self { hub, handler, opened }
+    }
+
+    /// A full outbox drops what is newest.
+    fn with_outbox(bus: &MemoryBus, bytes: usize, messages: usize) -> Self {
+        let mut node = Self::new(bus);
+        node.handler = node.handler.outbox_limits(bytes, messages).slow_reader(SlowReader::DropNewest);
+        node
     }
 
     async fn connect(&mut self, query: &str) -> (Client, Conn) {
@@ -307,4 +316,67 @@ async fn a_hub_that_is_dropped_is_gone_from_the_others() {
     drop(other);
     tokio::time::sleep(10 * SECOND).await;
     assert_eq!(one.hub.nodes(), []);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_published_times_who_subscribes_is_delivered_or_dropped_by_reason() {
+    let bus = MemoryBus::new();
+    let mut nodes: Vec<_> = (0..3).map(|_| Node::with_outbox(&bus, 4096, 8)).collect();
+    let mut clients = Vec::new();
+    for at in 0..12 {
+        clients.push(nodes[at % 3].connect("rooms=lobby").await);
+    }
+    // One begins to close, and its client does not answer yet.
+    clients[5].1.close(1000, "").expect("a code that may travel");
+    let published = 300;
+    for at in 0..published {
+        let message = if at % 10 == 0 { "x".repeat(5000) } else { "x".repeat(at % 500) };
+        nodes[at % 3].hub.room("lobby").send(message).await;
+        if at % 50 == 0 {
+            settle().await;
+        }
+    }
+    settle().await;
+    let mut sum = FanOut::default();
+    for node in &nodes {
+        let (fan_out, cluster) = (node.hub.stats().fan_out, cluster(&node.hub));
+        sum.deliveries += fan_out.deliveries;
+        sum.full += fan_out.full;
+        sum.too_large += fan_out.too_large;
+        sum.closing += fan_out.closing;
+        assert_eq!(fan_out.messages, published as u64);
+        assert_eq!((cluster.nobody, cluster.undecodable, cluster.not_handed_over), (0, 0, 0));
+    }
+    assert_eq!(sum.deliveries + sum.full + sum.too_large + sum.closing, 300 * 12);
+    assert_eq!((sum.too_large, sum.closing), (30 * 11, 300));
+    assert!(sum.full > 0 && sum.deliveries > 0, "{sum:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn packets_that_cannot_be_read_are_counted_and_harm_nobody() {
+    let bus = MemoryBus::new();
+    let mut one = Node::new(&bus);
+    let (mut ann, _) = one.connect("rooms=lobby").await;
+    let stranger = bus.adapter();
+    stranger.start(NodeId::new(7), Arc::new(Deaf));
+    for packet in [&b""[..], b"\x01", b"\x01garbage of some length", &[1; 40]] {
+        stranger.publish(&Subject::Everybody, Bytes::from_static(b"\x09 of another time")).expect("it is up");
+        stranger.publish(&Subject::room("lobby"), packet.to_vec().into()).expect("it is up");
+    }
+    one.hub.room("lobby").send("still here").await;
+    assert_eq!(read(&mut ann).await, ["still here"]);
+    let stats = cluster(&one.hub);
+    assert_eq!((stats.undecodable, stats.unknown_version), (4, 4));
+    let counted = stats.own + stats.deeds + stats.other + stats.undecodable + stats.unknown_version;
+    assert_eq!(counted, stats.adapter.received);
+}
+
+/// Does not listen.
+struct Deaf;
+
+impl Inbox for Deaf {
+    fn packet(&self, _: &Subject, _: Bytes) {}
+    fn entry(&self, _: &str, _: Position, _: Bytes) {}
+    fn link_changed(&self, _: Link) {}
+    fn interrupted(&self) {}
 }
