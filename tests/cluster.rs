@@ -2,14 +2,21 @@
 
 mod support;
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
 use bytes::Bytes;
 
 use gustnado::{
     CloseFrame, Conn, ConnId, Connector, Disconnect, Event, EventKind, FanOut, Handler, Handshake, Hub,
-    Message, Publisher, Reject, Remote, Shutdown, SlowReader, TapFilter,
-    adapter::{Adapter, Inbox, Link, MemoryBus, NodeId, NotHandedOver, Position, Subject},
+    Message, Page, PublishError, Publisher, Reject, Remote, Shutdown, SlowReader, TapFilter,
+    adapter::{
+        Adapter, AdapterTraffic, Inbox, Link, MemoryBus, NodeId, NotHandedOver, Position, Subject,
+        Unavailable,
+    },
     async_trait,
 };
 use support::{Client, Frame, connect_with, request_with};
@@ -379,4 +386,86 @@ impl Inbox for Deaf {
     fn entry(&self, _: &str, _: Position, _: Bytes) {}
     fn link_changed(&self, _: Link) {}
     fn interrupted(&self) {}
+}
+
+/// An engine that is silent, and knows the last word on every interest.
+#[derive(Default)]
+struct Silent(Mutex<HashMap<Subject, bool>>);
+
+#[async_trait]
+impl Adapter for Silent {
+    fn start(&self, _: NodeId, _: Arc<dyn Inbox>) {}
+
+    fn publish(&self, _: &Subject, _: Bytes) -> Result<(), NotHandedOver> {
+        Ok(())
+    }
+
+    async fn flush(&self) -> Result<(), Unavailable> {
+        std::future::pending().await
+    }
+
+    fn set_interest(&self, subject: &Subject, interested: bool) {
+        self.0.lock().expect("no panic").insert(subject.clone(), interested);
+    }
+
+    async fn confirmed(&self, _: &Subject) -> Result<(), Unavailable> {
+        std::future::pending().await
+    }
+
+    fn link(&self) -> Link {
+        Link::Up
+    }
+
+    fn traffic(&self) -> AdapterTraffic {
+        AdapterTraffic::default()
+    }
+
+    async fn stop(&self) {
+        std::future::pending().await
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_waits_for_an_engine_that_is_silent_waits_for_a_second() {
+    let hub = Hub::builder().adapter(Silent::default()).build();
+    let asked = Instant::now();
+    assert_eq!(hub.room("lobby").send("hello").await.remote, Remote::HandedOver);
+    assert_eq!(asked.elapsed(), Duration::ZERO);
+    assert_eq!(hub.room("lobby").publish("hello").await, Err(PublishError::Unconfirmed));
+    assert_eq!(asked.elapsed(), SECOND);
+    hub.shutdown(Shutdown::default()).await;
+    assert_eq!(asked.elapsed(), 2 * SECOND);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn however_first_and_last_members_race_the_last_word_on_interest_is_right() {
+    let engine = Arc::new(Silent::default());
+    let mut node = Node::of(Hub::builder().adapter(engine.clone()).build());
+    let mut clients = Vec::new();
+    let mut tasks = Vec::new();
+    for at in 0..8 {
+        let (client, conn) = node.connect(&format!("user=u{}", at % 2)).await;
+        clients.push(client);
+        tasks.push(tokio::spawn(async move {
+            for step in 0..2_000 {
+                let room = format!("r{}", step % 3);
+                conn.join(&room).await.expect("it may");
+                if step % 7 != at {
+                    conn.leave(&room).await;
+                }
+            }
+            for room in ["r0", "r1"] {
+                conn.leave(room).await;
+            }
+        }));
+    }
+    for task in tasks {
+        task.await.expect("no panic");
+    }
+    let interest = |subject: Subject| engine.0.lock().expect("no panic").get(&subject).copied();
+    for room in ["r0", "r1", "r2"] {
+        let somebody = !node.hub.members(room, Page::ALL).is_empty();
+        assert_eq!(interest(Subject::room(room)), Some(somebody), "{room}");
+    }
+    assert_eq!(interest(Subject::user("u0")), Some(true));
 }
