@@ -33,7 +33,8 @@
 //! - Knobs from a file or the environment: `settings`, with the feature `config`.
 //! - Messages with a name, as JSON or MessagePack, to typed handlers: [`commands`] (feature `commands`, on by default).
 //! - Who may come in: [`Authenticate`] and [`Tickets`]; how many and how fast: [`Handler`] and [`RateLimit`].
-//! - Several nodes: [`adapter`].
+//! - Several nodes: [`HubBuilder::adapter`] with an [`adapter`], [`Everywhere`], [`Publisher`]; who is where:
+//!   [`Hub::presence`].
 //! - Tests of connectors, in memory and without waiting: `testing`, with the feature of that name.
 //! - What it can count: [`Stats`] of a handler, [`Traffic`] of a connection, [`HubStats`] of a hub; for Prometheus with
 //!   the feature `metrics`.
