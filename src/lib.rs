@@ -33,8 +33,9 @@
 //! - Knobs from a file or the environment: `settings`, with the feature `config`.
 //! - Messages with a name, as JSON or MessagePack, to typed handlers: [`commands`] (feature `commands`, on by default).
 //! - Who may come in: [`Authenticate`] and [`Tickets`]; how many and how fast: [`Handler`] and [`RateLimit`].
-//! - Several nodes: [`adapter`]. Rooms from which nobody misses a message without being told:
-//!   [`HubBuilder::history`], [`Conn::join_from`], [`Lost`].
+//! - Several nodes: [`HubBuilder::adapter`] with an [`adapter`], [`Everywhere`], [`Publisher`]; who is where:
+//!   [`Hub::presence`].
+//! - Rooms from which nobody misses a message without being told: [`HubBuilder::history`], [`Conn::join_from`], [`Lost`].
 //! - Tests of connectors, in memory and without waiting: `testing`, with the feature of that name.
 //! - What it can count: [`Stats`] of a handler, [`Traffic`] of a connection, [`HubStats`] of a hub; for Prometheus with
 //!   the feature `metrics`.

@@ -241,6 +241,29 @@ async fn middleware_answers_what_it_does_not_let_pass() {
     client.bye().await;
 }
 
+#[cfg(feature = "commands")]
+#[tokio::test]
+async fn presence_tells_members_of_one_node_who_is_on_the_other() {
+    let example = Example::run("presence", &[]).await;
+    let mut ann = example.connect("/one?user=ann").await;
+    let frame = |text: Frame| -> serde_json::Value {
+        let Frame::Text(text) = text else { panic!("expected a text, got {text:?}") };
+        serde_json::from_str(&text).expect("JSON")
+    };
+    // She is in the lobby once she is answered.
+    let here = frame(says(&mut ann, r#"{"channel":"lobby","cmd":"presence","id":1}"#).await);
+    assert_eq!(here["param"]["users"]["ann"][0]["meta"]["node"], "one");
+    let bob = example.connect("/two?user=bob").await;
+    let came = frame(next(&mut ann).await);
+    assert_eq!((&came["cmd"], &came["param"]["user"]), (&"online".into(), &"bob".into()));
+    assert_eq!(came["param"]["meta"]["node"], "two");
+    let here = frame(says(&mut ann, r#"{"channel":"lobby","cmd":"presence","id":2}"#).await);
+    assert_eq!(here["param"]["users"].as_object().expect("users").len(), 2);
+    drop(bob);
+    let went = frame(next(&mut ann).await);
+    assert_eq!((&went["param"]["user"], &went["param"]["online"]), (&"bob".into(), &false.into()));
+}
+
 #[tokio::test]
 async fn multi_room_says_things_in_one_room_at_a_time() {
     let example = Example::run("multi_room", &[]).await;

@@ -301,6 +301,7 @@ impl Conn {
         let new = self.member().user.set(user.into()).is_ok();
         if new {
             self.hub().enter_user(self, user);
+            self.reappear();
         }
         new || self.user() == Some(user)
     }

@@ -182,6 +182,10 @@ impl Target {
         framed: bool,
         report: &mut Report,
     ) -> Result<(), PublishError> {
+        if !self.keeps_history() {
+            *report = self.send_act(&Act::Send { message, other });
+            return Ok(());
+        }
         let (logged, rest) = self.parted();
         if let Some(rest) = rest {
             *report = rest.send_act(&Act::Send { message: message.clone(), other: other.clone() });
