@@ -4,6 +4,7 @@
 //! hub's, and written once for every engine.
 
 mod history;
+mod log;
 mod memory;
 mod subject;
 
@@ -13,7 +14,8 @@ use async_trait::async_trait;
 use bytes::Bytes;
 
 pub use self::{
-    history::{AppendError, Epoch, History, Position, ReadError, ReadFrom, Retention, Slice},
+    history::{AppendError, Epoch, Gap, History, Position, ReadFrom, Retention, Slice},
+    log::{Appended, MemoryLog},
     memory::{Memory, MemoryBus},
     subject::Subject,
 };

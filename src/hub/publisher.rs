@@ -50,7 +50,7 @@ impl Publisher {
             sleep(Duration::from_millis(5)).await;
         }
         if let Some(cluster) = &hub.0.cluster {
-            cluster.say_hello();
+            cluster.say_hello(&hub);
         }
         sleep(ROLL_CALL).await;
         Ok(Self(hub))

@@ -39,6 +39,7 @@
 mod answer;
 mod client;
 mod frame;
+pub mod history;
 mod opening;
 mod serve;
 
