@@ -16,7 +16,7 @@ use tokio::sync::mpsc;
 const KEPT: Retention = Retention::last(10).within(Duration::from_secs(60));
 
 /// Tells the test that it is open.
-struct Guest(mpsc::UnboundedSender<Conn>);
+struct Guest(mpsc::Sender<Conn>);
 
 #[async_trait]
 impl Connector for Guest {
@@ -28,7 +28,7 @@ impl Connector for Guest {
     }
 
     async fn on_open(&mut self, conn: &Conn) -> Result<(), Disconnect> {
-        self.0.send(conn.clone())?;
+        self.0.send(conn.clone()).await?;
         Ok(())
     }
 }
@@ -37,7 +37,7 @@ impl Connector for Guest {
 struct Node {
     hub: Hub,
     handler: Handler,
-    opened: mpsc::UnboundedReceiver<Conn>,
+    opened: mpsc::Receiver<Conn>,
 }
 
 impl Node {
@@ -48,7 +48,7 @@ impl Node {
         };
         let lost = |_: &str, why| format!("lost: {why}").into();
         let hub = hub.history("news/*", KEPT).frame(frame).frame_lost(lost).build();
-        let (sender, opened) = mpsc::unbounded_channel();
+        let (sender, opened) = mpsc::channel(16);
         let handler = Handler::new(move || Guest(sender.clone())).hub(&hub);
         Self { hub, handler, opened }
     }
