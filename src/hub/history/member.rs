@@ -6,10 +6,10 @@ use tokio::sync::oneshot;
 
 use crate::{
     adapter::{Position, ReadFrom},
-    conn::{Conn, ConnId},
+    conn::{Conn, ConnId, Later},
     protocol::{
         close::{CloseCode, CloseFrame},
-        frame::Encoded,
+        encoded::Encoded,
         message::Message,
         text::Text,
     },
@@ -112,7 +112,7 @@ impl Member {
         let framed = self.framing.map(|framing| framing.lost(&LostMessages { room, why, position }));
         let notice = || self.notices.as_ref().map(|notices| notices.get(why).clone());
         if let Some(message) = framed.or_else(notice) {
-            self.conn.offer(&Encoded::new(&message));
+            self.conn.offer(&Encoded::new(&message), &mut Later::default());
         }
     }
 

@@ -10,9 +10,9 @@ use parking_lot::Mutex;
 
 use crate::{
     adapter::{Position, ReadFrom, Retention},
-    conn::{ConnId, Offered},
+    conn::{ConnId, Later, Offered},
     hub::report::Report,
-    protocol::frame::Encoded,
+    protocol::encoded::Encoded,
 };
 
 use super::{
@@ -138,7 +138,7 @@ impl Followed {
             let entered = Entered { position: state.feed.head(), missed: Ok(()) };
             let hello = joiner.hello.say(&entered, &state.room, None, None);
             if let Some(hello) = &hello {
-                joiner.conn.offer(&Encoded::new(hello));
+                joiner.conn.offer(&Encoded::new(hello), &mut Later::default());
             }
             let _ = joiner.placed.send(Placed::In(entered));
             return;
@@ -197,7 +197,7 @@ impl State {
         let mut next = self.members.iter().find_map(|(id, member)| member.form_of(*id, offset, entry));
         while let Some(form) = next.take() {
             let message = entry.message(form);
-            let encoded = Encoded::new(&message);
+            let (encoded, mut later) = (Encoded::new(&message), Later::default());
             delivered.bytes += message.len();
             delivered.encoded += 1;
             for (id, member) in &mut self.members {
@@ -208,7 +208,7 @@ impl State {
                         continue;
                     }
                 }
-                let offered = member.conn.offer(&encoded);
+                let offered = member.conn.offer(&encoded, &mut later);
                 delivered.report.add(offered);
                 member.last = Some(offset);
                 if offered == Offered::TooLarge {
@@ -255,7 +255,7 @@ impl State {
         let Some(position) = position else {
             // It is told where it stands when that is known.
             for hello in &queue {
-                member.conn.offer(&Encoded::new(hello));
+                member.conn.offer(&Encoded::new(hello), &mut Later::default());
             }
             self.members.insert(member.conn.id(), member);
             let _ = placed.send(Placed::In(entered));
