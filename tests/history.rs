@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use gustnado::{
     Conn, Connector, Disconnect, Handler, Handshake, Hub, HubBuilder, Lost, Publication, PublishError,
-    Reject, SlowReader,
+    Publisher, Reject, SlowReader,
     adapter::{Link, MemoryBus, Position, ReadFrom, Retention},
     async_trait,
 };
@@ -386,6 +386,18 @@ async fn who_joins_at_connect_gets_what_comes_from_then_on() {
     node.opened.recv().await.expect("it opens");
     node.publish("after").await;
     assert_eq!(read(&mut client).await, ["2 after"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_publisher_that_is_no_node_writes_to_the_same_log() {
+    let bus = MemoryBus::new();
+    let mut node = Node::on(&bus);
+    let (mut client, conn) = node.connect().await;
+    conn.join("news/1").await.expect("it may");
+    let rules = Hub::builder().history("news/*", KEPT);
+    let publisher = Publisher::connect_as(rules, bus.adapter()).await.expect("the bus is there");
+    publisher.hub().room("news/1").publish("a").await.expect("the log takes it");
+    assert_eq!(read(&mut client).await, ["1 a"]);
 }
 
 #[tokio::test(start_paused = true)]
