@@ -163,7 +163,7 @@ async fn a_user_who_is_one_too_many_is_shown_so_where_rejects_are_visible() {
 }
 
 /// Is alice, whoever asks, and tells how each of her connections ended.
-struct Alice(tokio::sync::mpsc::UnboundedSender<Closed>);
+struct Alice(tokio::sync::mpsc::Sender<Closed>);
 
 #[async_trait]
 impl Connector for Alice {
@@ -175,14 +175,14 @@ impl Connector for Alice {
     async fn on_close(&mut self, conn: &Conn, closed: &Closed) {
         let joined = conn.join("lobby").await;
         assert!(joined.is_err(), "nothing is joined by what was never open: {joined:?}");
-        let _ = self.0.send(closed.clone());
+        let _ = self.0.send(closed.clone()).await;
     }
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_connector_that_agreed_to_a_user_who_is_one_too_many_is_told_once_that_it_is_over() {
     for visible in [false, true] {
-        let (tell, mut told) = tokio::sync::mpsc::unbounded_channel();
+        let (tell, mut told) = tokio::sync::mpsc::channel(8);
         let handler = Handler::new(move || Alice(tell.clone())).max_connections_per_user(1);
         let handler = handler.visible_rejects(visible);
         let mut open = connect(&handler).await;

@@ -31,7 +31,7 @@ async fn room(members: usize) -> (Hub, Handler, Vec<Client<TcpStream>>) {
     let mut clients = Vec::new();
     for _ in 0..members {
         let stream = TcpStream::connect(address).await.expect("a connection");
-        clients.push(Client::new(stream).open(&request()).await);
+        clients.push(Client::new(stream).upgrade(&request()).await);
     }
     while hub.counts().connections < members || hub.room("room").connections().len() < members {
         tokio::task::yield_now().await;

@@ -32,7 +32,7 @@ use tokio::{net::tcp::OwnedWriteHalf, sync::Notify};
 
 pub use self::{
     closed::{Cause, Closed, ClosedBy, Phase},
-    id::ConnId,
+    id::{ConnId, InvalidConnId},
     request::RequestInfo,
     send::SendError,
 };
@@ -40,7 +40,7 @@ pub(crate) use self::{
     direct::Later,
     escaped::Escaped,
     id::ConnIds,
-    request::query_param,
+    request::{query_all, query_param},
     send::Offered,
     watcher::{CloseInfo, Watcher, Watching},
 };
