@@ -82,11 +82,11 @@ impl Writer {
         traffic: &mut Traffic,
     ) -> Poll<io::Result<()>> {
         loop {
-            if self.control.is_none() {
-                if let Some(frame) = outbox.take_close() {
-                    let payload = frame.map(|frame| frame.payload()).unwrap_or_default();
-                    self.control_frame(OpCode::Close, &payload);
-                }
+            if self.control.is_none()
+                && let Some(frame) = outbox.take_close()
+            {
+                let payload = frame.map(|frame| frame.payload()).unwrap_or_default();
+                self.control_frame(OpCode::Close, &payload);
             }
             let mut slices = [IoSlice::new(&[]); MAX_SLICES];
             let mut used = rest.fill(&mut slices, 0);
