@@ -5,6 +5,8 @@
 
 mod history;
 mod log;
+#[cfg(feature = "redis")]
+mod redis;
 mod subject;
 
 use std::{fmt, sync::Arc};
@@ -12,6 +14,8 @@ use std::{fmt, sync::Arc};
 use async_trait::async_trait;
 use bytes::Bytes;
 
+#[cfg(feature = "redis")]
+pub use self::redis::{InvalidRedisUrl, Redis};
 pub use self::{
     history::{AppendError, Epoch, Gap, History, Position, ReadFrom, Retention, Slice},
     log::{Appended, MemoryLog},

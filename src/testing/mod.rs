@@ -1,3 +1,4 @@
 //! Helpers for tests (feature `testing`).
 
+pub mod adapter;
 pub mod history;

@@ -1,0 +1,67 @@
+//! One server that holds slots: its two connections and what waits for them.
+
+use std::sync::Arc;
+
+use tokio::{sync::Notify, task::AbortHandle};
+
+use super::{
+    commands::Commands,
+    options::{Address, Options},
+    subscriptions::Subscriptions,
+    voice::{ShardId, Voice},
+};
+
+/// A task that ends with its owner.
+#[derive(Debug)]
+pub(super) struct Owned(AbortHandle);
+
+impl Owned {
+    pub(super) fn spawn(task: impl Future<Output = ()> + Send + 'static) -> Self {
+        Self(tokio::spawn(task).abort_handle())
+    }
+}
+
+impl Drop for Owned {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+/// A server, for as long as it holds slots.
+pub(super) struct Shard {
+    pub(super) id: ShardId,
+    pub(super) address: Address,
+    pub(super) commands: Arc<Commands>,
+    pub(super) subscriptions: Arc<Subscriptions>,
+    voice: Arc<Voice>,
+    _tasks: [Owned; 2],
+}
+
+impl Shard {
+    pub(super) fn new(
+        id: ShardId,
+        address: Address,
+        options: &Arc<Options>,
+        voice: &Arc<Voice>,
+        moved: &Arc<Notify>,
+    ) -> Self {
+        let commands = Arc::new(Commands::new(id, options, voice.clone(), moved.clone()));
+        let subscriptions =
+            Arc::new(Subscriptions::new(id, options.is_cluster(), voice.clone(), moved.clone()));
+        let tasks = [
+            Owned::spawn(commands.clone().keep(options.clone(), address.clone())),
+            Owned::spawn(subscriptions.clone().keep(options.clone(), address.clone())),
+        ];
+        Self { id, address, commands, subscriptions, voice: voice.clone(), _tasks: tasks }
+    }
+
+    /// From here on the link depends on it.
+    pub(super) fn introduce(&self) {
+        self.voice.shard(self.id, |_| {});
+    }
+
+    /// From here on the link does not depend on it.
+    pub(super) fn retire(&self) {
+        self.voice.forget(self.id);
+    }
+}
