@@ -5,6 +5,7 @@
 
 mod history;
 mod log;
+mod memory;
 #[cfg(feature = "redis")]
 mod redis;
 mod subject;
@@ -19,6 +20,7 @@ pub use self::redis::{InvalidRedisUrl, Redis};
 pub use self::{
     history::{AppendError, Epoch, Gap, History, Position, ReadFrom, Retention, Slice},
     log::{Appended, MemoryLog},
+    memory::{Memory, MemoryBus},
     subject::Subject,
 };
 

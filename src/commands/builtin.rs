@@ -1,4 +1,4 @@
-//! The commands that are there without the application's doing: `join`, `leave` and `ping`.
+//! The commands that are there without the application's doing: `join`, `leave`, `presence` and `ping`.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -8,8 +8,9 @@ use crate::hub::{Joined, Left};
 
 use super::{
     context::Context,
-    error::ErrorReply,
+    error::{ErrorReply, code},
     frame::{Frame, Outgoing},
+    presence::Users,
     router::{Answer, answer},
 };
 
@@ -38,6 +39,7 @@ pub(super) async fn run<S: Send + Sync + 'static>(
         "join" => join(context).await.and_then(|result| answer(frame, &Outcome { result })),
         "leave" => leave(context).await.and_then(|result| answer(frame, &Outcome { result })),
         "ping" => ping(frame),
+        "presence" if context.live.link.presence => presence(context).and_then(|users| answer(frame, &users)),
         _ => return None,
     };
     Some(done)
@@ -58,6 +60,15 @@ async fn leave<S: Send + Sync + 'static>(context: &Context<S>) -> Result<&'stati
         Left::Left => "left",
         Left::NotThere => "not_there",
     })
+}
+
+/// Also where commands need no membership: a node knows only of rooms where it has a member itself.
+fn presence<S: Send + Sync + 'static>(context: &Context<S>) -> Result<Users, ErrorReply> {
+    let channel = context.need_channel()?;
+    match context.conn().is_in(channel) {
+        true => Ok(Users::in_room(context.conn(), channel)),
+        false => Err(ErrorReply::new(code::NOT_A_MEMBER, "join the channel first")),
+    }
 }
 
 /// One without an `id` is answered too, by a command: what would it be for otherwise?

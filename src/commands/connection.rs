@@ -142,10 +142,8 @@ impl<S: Send + Sync + 'static> Drop for Connection<S> {
         if let Some(detached) = &self.detached {
             detached.abort();
         }
-        // While the connection is still in its rooms, and whatever happened in `on_close`.
         if let Some(live) = &self.live {
             live.link.pending.close();
-            live.link.left_all(&live.conn);
         }
     }
 }

@@ -91,7 +91,8 @@ impl<S: Send + Sync + 'static> Context<S> {
         self.channel().ok_or_else(|| ErrorReply::new(code::NO_CHANNEL, "the command needs a channel"))
     }
 
-    /// Joins a room and tells its members, as the command `join` does. [`Conn::join`] would not tell them.
+    /// Joins a room and tells its members, as the command `join` does. [`Conn::join`] would tell them only in rooms
+    /// where the hub has [presence](crate::HubBuilder::presence_in) itself.
     ///
     /// # Errors
     ///
@@ -104,10 +105,8 @@ impl<S: Send + Sync + 'static> Context<S> {
         Ok(joined)
     }
 
-    /// Leaves a room and tells its members, as the command `leave` does. [`Conn::leave`] would not tell them.
+    /// Leaves a room, as the command `leave` does, and as [`Conn::leave`].
     pub async fn leave(&self, room: &str) -> Left {
-        let left = self.conn().leave(room).await;
-        self.live.link.left(self.conn(), room);
-        left
+        self.conn().leave(room).await
     }
 }

@@ -55,7 +55,6 @@ pub use self::{
 use self::{
     connection::Connection,
     frame::{ERROR, REPLY},
-    presence::Presence,
     router::Router,
 };
 use crate::{
@@ -174,11 +173,12 @@ impl<S: Send + Sync + 'static> Commands<S> {
     /// Whether the members of a room are told, by an `online` command, of a user whose first connection comes in and
     /// whose last one leaves: yes by default. It costs each member a message for each user who comes or goes.
     ///
-    /// The connections of all handlers that are made from this router and its clones are counted together; let them
-    /// share a hub.
+    /// All connections of a hub are counted together, on every node, as [`Hub::presence`](crate::Hub::presence) does;
+    /// [`presence_grace`](crate::HubBuilder::presence_grace) lets somebody connect again before it is told. Members
+    /// ask with the command `presence` who is there.
     #[must_use]
     pub fn presence(mut self, told: bool) -> Self {
-        self.turn(|router| router.presence = told.then(|| Arc::new(Presence::new())));
+        self.turn(|router| router.presence = told);
         self
     }
 

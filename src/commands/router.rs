@@ -14,7 +14,6 @@ use super::{
     context::Context,
     error::{ErrorReply, code},
     frame::{Frame, Outgoing, REPLY, told},
-    presence::Presence,
 };
 
 pub(super) type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
@@ -33,7 +32,7 @@ pub(super) struct Router<S> {
     handlers: HashMap<Box<str>, Arc<Run<S>>>,
     pub(super) on_open: Option<Arc<OnOpen<S>>>,
     pub(super) on_close: Option<Arc<OnClose<S>>>,
-    pub(super) presence: Option<Arc<Presence>>,
+    pub(super) presence: bool,
     pub(super) membership: bool,
     pub(super) max_errors: Option<u32>,
     pub(super) max_requests: usize,
@@ -47,7 +46,7 @@ impl<S: Send + Sync + 'static> Router<S> {
             handlers: HashMap::new(),
             on_open: None,
             on_close: None,
-            presence: Some(Arc::new(Presence::new())),
+            presence: true,
             membership: true,
             max_errors: None,
             max_requests: 64,
@@ -93,7 +92,7 @@ impl<S> Clone for Router<S> {
             handlers: self.handlers.clone(),
             on_open: self.on_open.clone(),
             on_close: self.on_close.clone(),
-            presence: self.presence.clone(),
+            presence: self.presence,
             membership: self.membership,
             max_errors: self.max_errors,
             max_requests: self.max_requests,

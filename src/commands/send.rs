@@ -8,7 +8,7 @@ use crate::{
 };
 
 use super::{
-    codec::{Codec, EncodeError},
+    codec::{Codec, EncodeError, MESSAGE_PACK},
     frame::Outgoing,
 };
 
@@ -96,18 +96,22 @@ impl Target {
 
     pub(super) fn send_frame<P: Serialize>(&self, frame: &Outgoing<'_, P>) -> Result<Report, EncodeError> {
         let json = Codec::Json.encode(frame)?;
-        let mut others = Vec::new();
-        let mut report = self.send_where(&json, |conn| {
-            let speaks_json = Codec::of(conn) == Codec::Json;
-            if !speaks_json {
-                others.push(conn.clone());
-            }
-            speaks_json
-        });
-        if !others.is_empty() {
-            let packed = Codec::MessagePack.encode(frame)?;
-            self.offer_to(&others, &packed, &mut report);
+        let packed = || Codec::MessagePack.encode(frame);
+        if self.is_clustered() {
+            // Other nodes get both forms, whoever is there.
+            return Ok(self.send_forms(json, MESSAGE_PACK, packed()?));
         }
+        let report = self.offer_forms(&json, Some(MESSAGE_PACK), packed)?;
+        self.tell_taps(&json, report);
         Ok(report)
+    }
+
+    /// As [`send_frame`](Self::send_frame), to connections of this node only, and without a word to the taps.
+    pub(super) fn send_frame_here<P: Serialize>(
+        &self,
+        frame: &Outgoing<'_, P>,
+    ) -> Result<Report, EncodeError> {
+        let packed = || Codec::MessagePack.encode(frame);
+        self.offer_forms(&Codec::Json.encode(frame)?, Some(MESSAGE_PACK), packed)
     }
 }

@@ -1,12 +1,20 @@
 //! The limits and hooks of a [`Hub`].
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use parking_lot::RwLock;
 
-use crate::conn::Conn;
+use crate::{
+    adapter::Adapter,
+    conn::{Conn, ConnIds},
+};
 
-use super::{Hub, Index, Inner, group::Group};
+use super::{
+    Hub, Index, Inner,
+    cluster::Cluster,
+    group::Group,
+    presence::{Presence, RoomFilter},
+};
 
 type JoinHook = dyn Fn(&JoinRequest<'_>) -> Result<(), String> + Send + Sync;
 
@@ -35,14 +43,27 @@ pub(super) struct HubConfig {
 /// | [`max_rooms`](Self::max_rooms) | 100 per connection |
 /// | [`max_room_name`](Self::max_room_name) | 128 bytes |
 /// | [`on_join`](Self::on_join) | lets everybody in |
+/// | [`adapter`](Self::adapter) | none: the hub is alone |
+/// | [`presence_in`](Self::presence_in) | no room, but where [commands](crate::commands) have presence |
+/// | [`presence_grace`](Self::presence_grace) | none |
 #[must_use]
 pub struct HubBuilder {
     config: HubConfig,
+    adapter: Option<Arc<dyn Adapter>>,
+    quiet: bool,
+    presence_in: Option<Box<RoomFilter>>,
+    grace: Duration,
 }
 
 impl Default for HubBuilder {
     fn default() -> Self {
-        Self { config: HubConfig { max_rooms: 100, max_room_name: 128, on_join: None } }
+        Self {
+            config: HubConfig { max_rooms: 100, max_room_name: 128, on_join: None },
+            adapter: None,
+            quiet: false,
+            presence_in: None,
+            grace: Duration::ZERO,
+        }
     }
 }
 
@@ -69,11 +90,68 @@ impl HubBuilder {
         self
     }
 
+    /// Connects the hub to those of other nodes: what is sent to rooms, users, ids and everybody reaches connections
+    /// there too. Each hub needs an adapter of its own.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() {
+    /// use gustnado::{Hub, adapter::MemoryBus};
+    ///
+    /// let bus = MemoryBus::new();
+    /// let one = Hub::builder().adapter(bus.adapter()).build();
+    /// let other = Hub::builder().adapter(bus.adapter()).build();
+    /// // Also for members of the lobby who are connected to the other.
+    /// one.room("lobby").send("hello").await;
+    /// # }
+    /// ```
+    pub fn adapter(mut self, adapter: impl Adapter) -> Self {
+        self.adapter = Some(Arc::new(adapter));
+        self
+    }
+
+    /// In which rooms it is known and told who is there, by user: [`Hub::presence`], and events of a
+    /// [tap](Hub::tap). Others cost nothing. It is asked with a room's name at each join; no lock is held.
+    ///
+    /// A node knows of those rooms where it has a connection itself. Each join and leave costs a message to every
+    /// node that has one there too.
+    ///
+    /// ```
+    /// use gustnado::Hub;
+    ///
+    /// let hub = Hub::builder().presence_in(|room| room.starts_with("chat/")).build();
+    /// ```
+    pub fn presence_in(mut self, rooms: impl Fn(&str) -> bool + Send + Sync + 'static) -> Self {
+        self.presence_in = Some(Box::new(rooms));
+        self
+    }
+
+    /// How long somebody whose connection has ended is still counted as present: none by default. Who connects again
+    /// within that time, to this node or to another, has neither gone nor come. Who leaves a room has gone at once.
+    pub fn presence_grace(mut self, grace: Duration) -> Self {
+        self.grace = grace;
+        self
+    }
+
+    /// Is no node to the others: it has no connections.
+    pub(super) fn quiet(mut self) -> Self {
+        self.quiet = true;
+        self
+    }
+
     /// The hub.
+    ///
+    /// # Panics
+    ///
+    /// With an [adapter](Self::adapter), outside a tokio runtime: it begins to connect.
     pub fn build(self) -> Hub {
-        Hub(Arc::new(Inner {
+        let ids = ConnIds::default();
+        let cluster = self.adapter.map(|adapter| Cluster::new(ids.node(), adapter, self.quiet));
+        let hub = Hub(Arc::new(Inner {
             config: self.config,
-            ids: Default::default(),
+            ids,
+            cluster,
+            presence: Presence::new(self.presence_in, self.grace),
             index: RwLock::new(Index::default()),
             everybody: Arc::new(Group::new("")),
             taps: Default::default(),
@@ -81,6 +159,10 @@ impl HubBuilder {
             handlers: Default::default(),
             left: Default::default(),
             encoded: Default::default(),
-        }))
+        }));
+        if let Some(cluster) = &hub.0.cluster {
+            cluster.start(&Arc::downgrade(&hub.0));
+        }
+        hub
     }
 }

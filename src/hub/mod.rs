@@ -1,11 +1,16 @@
 //! [`Hub`]: every connection there is, the rooms they are in and the users they belong to.
 //!
 //! The index has one lock, and each [group](group) of connections one of its own. They are taken in this order: a
-//! connection's list of rooms, the index, a group. No code of the application runs under any of them, and none is
+//! connection's list of rooms, [presence], the index, a group. No code of the application runs under any of them, and none is
 //! held across an await.
 
 mod builder;
+mod cluster;
+mod everywhere;
 mod group;
+mod history;
+mod presence;
+mod publisher;
 mod query;
 mod report;
 mod rooms;
@@ -26,22 +31,31 @@ use std::{
 use parking_lot::{Mutex, RwLock};
 use tokio::sync::Notify;
 
+#[cfg(feature = "commands")]
+pub(crate) use self::presence::Change;
 use self::{
     builder::HubConfig,
+    cluster::Cluster,
     group::{Added, Group, Removed},
+    presence::Presence,
     report::FanOutCounters,
     tap::{Taps, What},
 };
 pub use self::{
     builder::{HubBuilder, JoinRequest},
+    cluster::ClusterStats,
+    everywhere::{Everywhere, Gathered},
+    presence::Present,
+    publisher::Publisher,
     query::{ConnInfo, Counts, HubStats, Page, RoomInfo},
-    report::{FanOut, Report},
+    report::{Affected, FanOut, PublishError, Remote, Report},
     rooms::{JoinError, Joined, Left},
     shutdown::{Shutdown, ShutdownReport},
     tap::{Event, EventKind, Preview, Tap, TapFilter},
     target::Target,
 };
 use crate::{
+    adapter::Subject,
     conn::{Conn, ConnId, ConnIds},
     stats::HandlerCounters,
 };
@@ -82,6 +96,10 @@ struct Inner {
     left: Notify,
     /// How often a message was encoded for others than one connection.
     encoded: AtomicU64,
+    /// Who is in which room, on every node.
+    presence: Presence,
+    /// The other nodes, if there is an adapter to them.
+    cluster: Option<Cluster>,
 }
 
 #[derive(Default)]
@@ -162,6 +180,7 @@ impl Hub {
         for room in &rooms {
             let left = self.leave(conn, room);
             self.tell_left(conn, room, left);
+            self.has_ended(conn.id(), &room.name);
         }
         let user = conn.user().and_then(|user| self.0.index.read().users.get(user).cloned());
         if let Some(user) = user
@@ -182,7 +201,10 @@ impl Hub {
             return group.clone();
         }
         let mut index = self.0.index.write();
-        let new = || Arc::new(Group::new(name));
+        let new = || {
+            self.set_interest(|| kind.subject(name), true);
+            Arc::new(Group::new(name))
+        };
         index.groups_mut(kind).entry(name.into()).or_insert_with(new).clone()
     }
 
@@ -192,6 +214,7 @@ impl Hub {
         let groups = index.groups_mut(kind);
         if group.retire() && groups.get(&group.name).is_some_and(|it| Arc::ptr_eq(it, group)) {
             groups.remove(&group.name);
+            self.set_interest(|| kind.subject(&group.name), false);
         }
     }
 }
@@ -201,6 +224,15 @@ impl Hub {
 enum Kind {
     Rooms,
     Users,
+}
+
+impl Kind {
+    fn subject(self, name: &str) -> Subject {
+        match self {
+            Self::Rooms => Subject::room(name),
+            Self::Users => Subject::user(name),
+        }
+    }
 }
 
 impl Index {

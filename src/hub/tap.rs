@@ -1,6 +1,7 @@
 //! [`Tap`]: watching what happens, without being able to slow it down.
 
 use std::{
+    collections::BTreeMap,
     fmt,
     pin::Pin,
     sync::{
@@ -14,11 +15,12 @@ use parking_lot::RwLock;
 use tokio::sync::mpsc::{self, error::TrySendError};
 
 use crate::{
+    adapter::{Link, NodeId, Subject},
     conn::{CloseInfo, Conn, ConnId, Watcher},
     protocol::message::Message,
 };
 
-use super::{Hub, Member, Report};
+use super::{Hub, Member, Report, presence::Change};
 
 /// Something that happened.
 #[derive(Debug, Clone)]
@@ -71,9 +73,25 @@ pub enum EventKind {
         rooms: Vec<String>,
         /// What it was.
         preview: Preview,
-        /// What became of it.
+        /// What became of it on this node.
         report: Report,
     },
+    /// The link to the other nodes is another now.
+    Link(Link),
+    /// The event's user has come into a room with [presence](crate::HubBuilder::presence_in) with a first connection, or
+    /// has gone with the last one, on whatever node.
+    Presence {
+        /// The room.
+        room: String,
+        /// Whether the user is there now.
+        online: bool,
+        /// The [metadata](Conn::set_metadata) that the connection had when it came in.
+        meta: BTreeMap<String, String>,
+    },
+    /// Another node was heard of.
+    NodeCame(NodeId),
+    /// Another node has left, or was not heard of any more.
+    NodeGone(NodeId),
 }
 
 /// The beginning of a message.
@@ -224,6 +242,15 @@ struct Happening<'a> {
     what: What<'a>,
 }
 
+impl Happening<'_> {
+    fn id(&self) -> Option<ConnId> {
+        match &self.what {
+            What::Presence { change, .. } => Some(change.id),
+            _ => self.conn.map(Conn::id),
+        }
+    }
+}
+
 pub(super) enum What<'a> {
     Opened,
     Closed(CloseInfo),
@@ -231,7 +258,11 @@ pub(super) enum What<'a> {
     Left { room: &'a str, emptied: bool },
     Received(&'a Message),
     Sent(&'a Message),
-    Broadcast { rooms: &'a [String], user: Option<&'a str>, message: &'a Message, report: Report },
+    Link(Link),
+    Presence { room: &'a str, change: &'a Change },
+    NodeCame(NodeId),
+    NodeGone(NodeId),
+    Broadcast { rooms: &'a [Subject], user: Option<&'a str>, message: &'a Message, report: Report },
 }
 
 impl Taps {
@@ -283,14 +314,15 @@ impl TapFilter {
         let conn = happening.conn;
         let user = match happening.what {
             What::Broadcast { user, .. } => user,
+            What::Presence { change, .. } => Some(&*change.member.user),
             _ => conn.and_then(Conn::user),
         };
         let in_room = |name: &String| match &happening.what {
-            What::Joined { room, .. } | What::Left { room, .. } => room == name,
-            What::Broadcast { rooms, .. } => rooms.contains(name),
+            What::Joined { room, .. } | What::Left { room, .. } | What::Presence { room, .. } => room == name,
+            What::Broadcast { rooms, .. } => rooms.iter().any(|room| room.name() == name),
             _ => conn.is_some_and(|conn| conn.is_in(name)),
         };
-        self.conn.is_none_or(|id| conn.is_some_and(|conn| conn.id() == id))
+        self.conn.is_none_or(|id| happening.id() == Some(id))
             && self.user.as_deref().is_none_or(|name| user == Some(name))
             && self.room.as_ref().is_none_or(in_room)
     }
@@ -310,10 +342,19 @@ impl TapFilter {
             What::Received(message) => EventKind::Received(preview(message)?),
             What::Sent(message) => EventKind::Sent(preview(message)?),
             What::Broadcast { rooms, message, report, .. } => {
-                EventKind::Broadcast { rooms: rooms.to_vec(), preview: preview(message)?, report: *report }
+                let rooms = rooms.iter().map(|room| room.name().to_owned()).collect();
+                EventKind::Broadcast { rooms, preview: preview(message)?, report: *report }
             }
             _ if self.contains.is_some() => return None,
             What::Opened => EventKind::Opened,
+            What::Link(link) => EventKind::Link(*link),
+            What::Presence { room, change } => EventKind::Presence {
+                room: (*room).to_owned(),
+                online: change.online,
+                meta: change.member.meta.clone(),
+            },
+            What::NodeCame(node) => EventKind::NodeCame(*node),
+            What::NodeGone(node) => EventKind::NodeGone(*node),
             What::Closed(CloseInfo { code, reason, cause }) => {
                 EventKind::Closed { code: *code, reason: reason.clone(), cause: cause.clone() }
             }
@@ -322,8 +363,11 @@ impl TapFilter {
             }
             What::Left { room, emptied } => EventKind::Left { room: (*room).to_owned(), emptied: *emptied },
         };
-        let conn = happening.conn;
-        Some(Event { conn: conn.map(Conn::id), user: conn.and_then(Conn::user).map(ToOwned::to_owned), kind })
+        let user = match &happening.what {
+            What::Presence { change, .. } => Some(&*change.member.user),
+            _ => happening.conn.and_then(Conn::user),
+        };
+        Some(Event { conn: happening.id(), user: user.map(ToOwned::to_owned), kind })
     }
 }
 
