@@ -40,6 +40,23 @@ impl Server {
         })
     }
 
+    /// A sentinel that watches the master `main` at a port, and is quick about it.
+    pub fn sentinel(master: u16) -> Self {
+        let file = folder().join("sentinel.conf");
+        let name = file.display().to_string();
+        let mut server = Self::new("redis-sentinel", "redis-sentinel", |port| {
+            let lines = format!(
+                "port {port}\nbind 127.0.0.1\nsentinel monitor main 127.0.0.1 {master} 1\n\
+                 sentinel down-after-milliseconds main 1000\nsentinel failover-timeout main 3000\n"
+            );
+            fs::write(&file, lines).expect("a folder of the test");
+            vec![name.clone()]
+        });
+        let _ =
+            fs::remove_dir(std::mem::replace(&mut server.folder, file.parent().expect("a folder").into()));
+        server
+    }
+
     pub fn url(&self) -> String {
         format!("redis://127.0.0.1:{}", self.port)
     }
@@ -114,7 +131,7 @@ impl Drop for Server {
 
 /// A port that nobody listens on. Below the range of outgoing connections, so that none takes it meanwhile; with room
 /// for the bus of a cluster.
-fn free_port() -> u16 {
+pub fn free_port() -> u16 {
     static NEXT: AtomicU32 = AtomicU32::new(0);
     for _ in 0..1_000 {
         let number = std::process::id().wrapping_mul(16).wrapping_add(NEXT.fetch_add(1, Relaxed));
@@ -125,6 +142,25 @@ fn free_port() -> u16 {
         }
     }
     panic!("no port is free");
+}
+
+/// A folder with an authority (`ca.pem`), and a certificate and key for `localhost` that it vouches for.
+pub fn certificates() -> PathBuf {
+    let folder = folder();
+    let openssl = |arguments: &str| {
+        let output = Command::new("openssl").args(arguments.split(' ')).current_dir(&folder).output();
+        let output =
+            output.unwrap_or_else(|error| panic!("openssl: {error}: install the Debian package openssl"));
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    };
+    fs::write(folder.join("names"), "subjectAltName=DNS:localhost,IP:127.0.0.1")
+        .expect("a folder of the test");
+    openssl("req -x509 -newkey rsa:2048 -nodes -days 2 -keyout ca.key -out ca.pem -subj /CN=authority");
+    openssl("req -newkey rsa:2048 -nodes -keyout key.pem -out request.pem -subj /CN=localhost");
+    openssl(
+        "x509 -req -in request.pem -CA ca.pem -CAkey ca.key -CAcreateserial -days 2 -extfile names -out cert.pem",
+    );
+    folder
 }
 
 fn folder() -> PathBuf {

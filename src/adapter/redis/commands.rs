@@ -23,6 +23,8 @@ pub(super) struct Commands {
     voice: Arc<Voice>,
     /// Asks for a look at where slots are.
     moved: Arc<Notify>,
+    /// The server is silent, on whichever connection that was noticed.
+    silent: Arc<Notify>,
 }
 
 /// A connection that is well, and the process at its other end.
@@ -33,9 +35,15 @@ pub(super) struct Connected {
 }
 
 impl Commands {
-    pub(super) fn new(id: ShardId, options: &Options, voice: Arc<Voice>, moved: Arc<Notify>) -> Self {
+    pub(super) fn new(
+        id: ShardId,
+        options: &Options,
+        voice: Arc<Voice>,
+        moved: Arc<Notify>,
+        silent: Arc<Notify>,
+    ) -> Self {
         let outgoing = Outgoing::new(options.queue_bytes, options.queue_packets);
-        Self { id, sharded: options.is_cluster(), outgoing, current: Mutex::new(None), voice, moved }
+        Self { id, sharded: options.is_cluster(), outgoing, current: Mutex::new(None), voice, moved, silent }
     }
 
     pub(super) fn connected(&self) -> Option<Connected> {
@@ -90,7 +98,7 @@ impl Commands {
         };
         tokio::select! {
             _ = self.publish(line.connection.clone()) => {}
-            () = line.ended(&check, is_well) => {}
+            () = line.ended(&check, is_well, &self.silent) => {}
         }
     }
 

@@ -110,8 +110,9 @@ fn client(options: &Options, address: &Address, login: &Login, database: i64) ->
 }
 
 impl Line {
-    /// Ends when the server is dead: it closed the connection, answered `check` with an error, or is silent.
-    pub(super) async fn ended(&self, check: &redis::Cmd, is_well: impl Fn(&Value) -> bool) {
+    /// Ends when the server is dead: it closed the connection, answered `check` with an error, or is silent. A server
+    /// that is silent on one connection is so on the other: `silent` tells it there.
+    pub(super) async fn ended(&self, check: &redis::Cmd, is_well: impl Fn(&Value) -> bool, silent: &Notify) {
         let beat = async {
             loop {
                 sleep(PING_EVERY).await;
@@ -120,31 +121,33 @@ impl Line {
                     let answer = connection.send_packed_command(check).await;
                     answer.is_ok_and(|value| is_well(&value))
                 };
-                if !self.heard_within(PONG_WITHIN, answer).await {
-                    return;
+                match self.answer_within(PONG_WITHIN, answer).await {
+                    Some(true) => {}
+                    Some(false) => return,
+                    None => return silent.notify_waiters(),
                 }
             }
         };
         tokio::select! {
             () = beat => {}
             () = self.heard.ended.notified() => {}
+            () = silent.notified() => {}
         }
     }
 
-    /// Whether the answer is a good one, or at least the server sends something else meanwhile.
-    async fn heard_within(&self, limit: Duration, answer: impl Future<Output = bool>) -> bool {
+    /// Whether the answer is a good one; none if nothing at all came for that long.
+    async fn answer_within(&self, limit: Duration, answer: impl Future<Output = bool>) -> Option<bool> {
         tokio::pin!(answer);
         loop {
             let before = self.heard.pushes.load(Relaxed);
             match timeout(limit, &mut answer).await {
-                Ok(well) => return well,
-                Err(_) if self.heard.pushes.load(Relaxed) == before => return false,
+                Ok(well) => return Some(well),
+                Err(_) if self.heard.pushes.load(Relaxed) == before => return None,
                 Err(_) => {}
             }
         }
     }
 }
-
 /// How long to wait before the next attempt: longer each time, and never the same, so that the nodes of a cluster do
 /// not all come at once.
 #[derive(Debug, Default)]

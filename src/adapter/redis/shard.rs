@@ -45,9 +45,12 @@ impl Shard {
         voice: &Arc<Voice>,
         moved: &Arc<Notify>,
     ) -> Self {
-        let commands = Arc::new(Commands::new(id, options, voice.clone(), moved.clone()));
-        let subscriptions =
-            Arc::new(Subscriptions::new(id, options.is_cluster(), voice.clone(), moved.clone()));
+        let silent = Arc::new(Notify::new());
+        let shared = || (voice.clone(), moved.clone(), silent.clone());
+        let (told, asked, heard) = shared();
+        let commands = Arc::new(Commands::new(id, options, told, asked, heard));
+        let (told, asked, heard) = shared();
+        let subscriptions = Arc::new(Subscriptions::new(id, options.is_cluster(), told, asked, heard));
         let tasks = [
             Owned::spawn(commands.clone().keep(options.clone(), address.clone())),
             Owned::spawn(subscriptions.clone().keep(options.clone(), address.clone())),

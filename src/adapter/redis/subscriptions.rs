@@ -37,6 +37,8 @@ pub(super) struct Subscriptions {
     voice: Arc<Voice>,
     /// Asks for a look at where slots are.
     moved: Arc<Notify>,
+    /// The server is silent, on whichever connection that was noticed.
+    silent: Arc<Notify>,
 }
 
 #[derive(Default)]
@@ -70,9 +72,15 @@ struct Wish {
 }
 
 impl Subscriptions {
-    pub(super) fn new(id: ShardId, sharded: bool, voice: Arc<Voice>, moved: Arc<Notify>) -> Self {
-        let state = Mutex::default();
-        Self { id, sharded, state, changed: Notify::new(), confirmed: Notify::new(), voice, moved }
+    pub(super) fn new(
+        id: ShardId,
+        sharded: bool,
+        voice: Arc<Voice>,
+        moved: Arc<Notify>,
+        silent: Arc<Notify>,
+    ) -> Self {
+        let (changed, confirmed) = (Notify::new(), Notify::new());
+        Self { id, sharded, state: Mutex::default(), changed, confirmed, voice, moved, silent }
     }
 
     /// Whether packets of a channel are wanted. `missing` if they were at another server before: then something may be
@@ -167,7 +175,7 @@ impl Subscriptions {
         let ping = cmd("PING");
         tokio::select! {
             () = self.write(line) => {}
-            () = line.ended(&ping, |_| true) => {}
+            () = line.ended(&ping, |_| true, &self.silent) => {}
             () = self.refused() => {}
         }
     }

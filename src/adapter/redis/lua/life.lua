@@ -20,8 +20,9 @@ local function remember()
 end
 
 local function begin(run)
-  redis.call('DEL', stream)
+  -- First what Redis refuses when its memory is full: it does so only before a script's first write.
   redis.call('HSET', meta, 'run', run, 'epoch', ARGV[2], 'top', '0')
+  redis.call('DEL', stream)
   remember()
   return ARGV[2], 0
 end
