@@ -34,6 +34,7 @@
 //! - Messages with a name, as JSON or MessagePack, to typed handlers: [`commands`] (feature `commands`, on by default).
 //! - Who may come in: [`Authenticate`] and [`Tickets`]; how many and how fast: [`Handler`] and [`RateLimit`].
 //! - Several nodes: [`adapter`].
+//! - Tests of connectors, in memory and without waiting: `testing`, with the feature of that name.
 //! - What it can count: [`Stats`] of a handler, [`Traffic`] of a connection, [`HubStats`] of a hub; for Prometheus with
 //!   the feature `metrics`.
 //!
@@ -79,6 +80,33 @@ pub mod testing;
 #[doc = include_str!("../README.md")]
 struct Readme;
 
+/// The code of the guide, compiled with the doctests: a chapter each.
+#[cfg(all(doctest, feature = "types", feature = "metrics"))]
+mod guide {
+    #[doc = include_str!("../docs/guide/first-server.md")]
+    struct FirstServer;
+    #[doc = include_str!("../docs/guide/life-of-a-connection.md")]
+    struct LifeOfAConnection;
+    #[doc = include_str!("../docs/guide/rooms-and-users.md")]
+    struct RoomsAndUsers;
+    #[doc = include_str!("../docs/guide/commands.md")]
+    struct Commands;
+    #[doc = include_str!("../docs/guide/authentication.md")]
+    struct Authentication;
+    #[doc = include_str!("../docs/guide/limits.md")]
+    struct Limits;
+    #[doc = include_str!("../docs/guide/testing.md")]
+    struct Testing;
+    #[doc = include_str!("../docs/guide/deployment.md")]
+    struct Deployment;
+    #[doc = include_str!("../docs/guide/observability.md")]
+    struct Observability;
+    #[doc = include_str!("../docs/guide/security.md")]
+    struct Security;
+    #[doc = include_str!("../docs/guide/coming-from.md")]
+    struct ComingFrom;
+}
+
 pub use async_trait::async_trait;
 
 pub use self::{
@@ -91,9 +119,10 @@ pub use self::{
     },
     handler::{Body, Events, Handler, InvalidProxy, NoFallback, ProxyHeader, TrustProxy},
     hub::{
-        Affected, ClusterStats, ConnInfo, Counts, Event, EventKind, Everywhere, FanOut, Gathered, Hub,
-        HubBuilder, HubStats, JoinError, JoinRequest, Joined, Left, Page, Present, Preview, PublishError,
-        Publisher, Remote, Report, RoomInfo, Shutdown, ShutdownReport, Tap, TapFilter, Target,
+        Affected, ClusterStats, ConnInfo, Counts, Entered, Event, EventKind, Everywhere, FanOut, Gathered,
+        HistoryStats, Hub, HubBuilder, HubStats, JoinError, JoinRequest, Joined, Left, Lost, Page, Present,
+        Preview, Publication, PublishError, Publisher, Remote, Report, RoomInfo, Shutdown, ShutdownReport,
+        Tap, TapFilter, Target,
     },
     protocol::{
         close::{CloseCode, CloseFrame, InvalidCloseCode},

@@ -9,7 +9,7 @@ use std::{sync::Arc, time::Duration};
 
 use gustnado::{
     Conn, Handler, Hub,
-    adapter::MemoryBus,
+    adapter::{MemoryBus, Retention},
     commands::{Command, Commands, ErrorReply, JSON, MESSAGE_PACK, RequestError},
 };
 use http::StatusCode;
@@ -43,6 +43,10 @@ fn commands() -> Commands<u32> {
     .on("whisper", |ctx, Chat { text }: Chat| async move {
         Ok(ctx.broadcast_others("chat", json!({ "text": text })).await?.queued)
     })
+    .publish(|request| match request.cmd {
+        "secret" => Err(ErrorReply::new("refused", "not this")),
+        _ => Ok(()),
+    })
     .on("refuse", |_, (): ()| async { Err::<(), _>(ErrorReply::new("no_luck", "not today")) })
     .on("fail", |_, (): ()| async { Ok("twelve".parse::<u8>()?) })
     .on("panic", |_, (): ()| async { if true { panic!("a test panics") } else { Ok(()) } })
@@ -69,7 +73,7 @@ fn hub() -> Hub {
         "staff" => Err("staff only".to_owned()),
         _ => Ok(()),
     };
-    Hub::builder().max_rooms(2).on_join(staff).build()
+    Hub::builder().max_rooms(2).on_join(staff).history("news", Retention::last(5)).build()
 }
 
 fn handler() -> Handler {

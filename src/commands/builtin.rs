@@ -1,4 +1,5 @@
-//! The commands that are there without the application's doing: `join`, `leave`, `presence` and `ping`.
+//! The commands that are there without the application's doing: `join`, `leave`, `presence` and `ping`; and `publish`,
+//! where the application lets clients do that.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -10,7 +11,9 @@ use super::{
     context::Context,
     error::{ErrorReply, code},
     frame::{Frame, Outgoing},
+    history,
     presence::Users,
+    publish,
     router::{Answer, answer},
 };
 
@@ -36,7 +39,9 @@ pub(super) async fn run<S: Send + Sync + 'static>(
     frame: &Frame,
 ) -> Option<Result<Answer, ErrorReply>> {
     let done = match &*frame.cmd {
-        "join" => join(context).await.and_then(|result| answer(frame, &Outcome { result })),
+        "join" if context.keeps_history() => history::join(context, frame).await,
+        "join" => join(context, frame).await,
+        "publish" if context.publishes() => publish::run(context, frame).await,
         "leave" => leave(context).await.and_then(|result| answer(frame, &Outcome { result })),
         "ping" => ping(frame),
         "presence" if context.live.link.presence => presence(context).and_then(|users| answer(frame, &users)),
@@ -45,13 +50,20 @@ pub(super) async fn run<S: Send + Sync + 'static>(
     Some(done)
 }
 
-async fn join<S: Send + Sync + 'static>(context: &Context<S>) -> Result<&'static str, ErrorReply> {
+async fn join<S: Send + Sync + 'static>(context: &Context<S>, frame: &Frame) -> Result<Answer, ErrorReply> {
     let joined = context.join(context.need_channel()?).await?;
-    Ok(match joined {
+    match history::without_history(frame, joined)? {
+        Some(told) => answer(frame, &told),
+        None => answer(frame, &Outcome { result: outcome(joined) }),
+    }
+}
+
+pub(super) fn outcome(joined: Joined) -> &'static str {
+    match joined {
         Joined::Created => "created",
         Joined::Joined => "joined",
         Joined::Already => "already",
-    })
+    }
 }
 
 async fn leave<S: Send + Sync + 'static>(context: &Context<S>) -> Result<&'static str, ErrorReply> {

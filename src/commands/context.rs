@@ -6,14 +6,17 @@ use serde::Serialize;
 use tokio::sync::OwnedMutexGuard;
 
 use crate::{
+    adapter::ReadFrom,
     conn::Conn,
-    hub::{Hub, JoinError, Joined, Left, Report},
+    hub::{Entered, Hub, JoinError, Joined, Left, Report},
+    protocol::message::Message,
 };
 
 use super::{
     error::{ErrorReply, code},
     frame::Outgoing,
     live::Live,
+    publish::{PublishCommandError, PublishRequest},
 };
 
 /// What a handler has at hand: its connection, the state that belongs to it, and the room the command is for.
@@ -65,7 +68,7 @@ impl<S: Send + Sync + 'static> Context<S> {
     ///
     /// `no_channel` if the command has none; `internal` if the parameter cannot be encoded.
     pub async fn broadcast<P: Serialize>(&self, cmd: &str, param: P) -> Result<Report, ErrorReply> {
-        self.send_to_channel(cmd, param, false)
+        self.send_to_channel(cmd, param, false).await
     }
 
     /// As [`broadcast`](Self::broadcast), to everybody but this connection.
@@ -74,17 +77,68 @@ impl<S: Send + Sync + 'static> Context<S> {
     ///
     /// As [`broadcast`](Self::broadcast).
     pub async fn broadcast_others<P: Serialize>(&self, cmd: &str, param: P) -> Result<Report, ErrorReply> {
-        self.send_to_channel(cmd, param, true)
+        self.send_to_channel(cmd, param, true).await
     }
 
-    fn send_to_channel<P: Serialize>(&self, cmd: &str, param: P, others: bool) -> Result<Report, ErrorReply> {
+    async fn send_to_channel<P: Serialize>(
+        &self,
+        cmd: &str,
+        param: P,
+        others: bool,
+    ) -> Result<Report, ErrorReply> {
         let channel = self.need_channel()?;
         let (channel, from) = (Some(channel), Some(self.sender()));
         let mut room = self.conn().room(channel.unwrap_or_default());
         if others {
             room = room.except(self.conn());
         }
-        Ok(room.send_frame(&Outgoing { channel, from, ..Outgoing::new(cmd, param) })?)
+        Ok(room.send_frame(&Outgoing { channel, from, ..Outgoing::new(cmd, param) }).await?)
+    }
+
+    /// Sends what the client wants to publish, in its name.
+    pub(super) async fn publish_to_channel(
+        &self,
+        cmd: &str,
+        param: &serde_json::Value,
+        key: Option<String>,
+    ) -> Result<Report, PublishCommandError> {
+        let (channel, from) = (self.channel(), Some(self.sender()));
+        let mut room = self.conn().room(channel.unwrap_or_default());
+        if let Some(key) = key {
+            room = room.key(key);
+        }
+        room.publish_frame(&Outgoing { channel, from, ..Outgoing::new(cmd, param) }).await
+    }
+
+    /// Whether clients may publish at all.
+    pub(super) fn publishes(&self) -> bool {
+        self.live.publish_policy().is_some()
+    }
+
+    pub(super) fn may_publish(&self, request: &PublishRequest<'_>) -> Result<(), ErrorReply> {
+        match self.live.publish_policy() {
+            Some(policy) => policy(request),
+            None => Err(ErrorReply::new(code::UNKNOWN_COMMAND, "there is no command of that name")),
+        }
+    }
+
+    /// Whether the command's room keeps history.
+    pub(super) fn keeps_history(&self) -> bool {
+        self.channel().is_some_and(|channel| self.hub().keeps_history(channel))
+    }
+
+    /// As [`join`](Self::join), from a position, with words that come before the room's messages.
+    pub(super) async fn join_saying(
+        &self,
+        room: &str,
+        from: ReadFrom,
+        hello: impl FnOnce(Joined) -> Box<dyn FnOnce(&Entered) -> Option<Message> + Send>,
+    ) -> Result<(), JoinError> {
+        let (joined, _) = self.conn().join_saying(room, from, hello).await?;
+        if joined != Joined::Already {
+            self.live.link.entered(self.conn(), room);
+        }
+        Ok(())
     }
 
     pub(super) fn need_channel(&self) -> Result<&str, ErrorReply> {

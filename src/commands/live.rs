@@ -23,7 +23,7 @@ use super::{
     lane::Lane,
     presence,
     request::Pending,
-    router::{Answer, BoxFuture, Router},
+    router::{Answer, BoxFuture, PublishPolicy, Router},
 };
 
 /// What all handlers of an open connection share.
@@ -53,6 +53,10 @@ impl<S: Send + Sync + 'static> Live<S> {
         let lane = Lane::new(router.max_waiting);
         let state = Arc::new(tokio::sync::Mutex::new(state));
         Self { router, conn, link, state, lane, errors: AtomicU32::new(0) }
+    }
+
+    pub(super) fn publish_policy(&self) -> Option<&PublishPolicy> {
+        self.router.publish.as_deref()
     }
 
     pub(super) async fn context(self: &Arc<Self>, channel: Option<Box<str>>) -> Context<S> {

@@ -31,11 +31,15 @@ mod builtin;
 mod codec;
 mod connection;
 mod context;
+#[cfg(feature = "types")]
+pub mod contract;
 mod error;
 mod frame;
+mod history;
 mod lane;
 mod live;
 mod presence;
+mod publish;
 mod request;
 mod router;
 mod send;
@@ -49,6 +53,7 @@ pub use self::{
     codec::{Codec, DecodeError, EncodeError, JSON, MESSAGE_PACK},
     context::Context,
     error::{ErrorReply, code},
+    publish::{PublishCommandError, PublishRequest},
     request::{Reply, RequestError},
     send::{Command, SendCommandError},
 };
@@ -73,6 +78,7 @@ use crate::{
 /// |---|---|
 /// | [`require_membership`](Self::require_membership) | yes |
 /// | [`presence`](Self::presence) | yes |
+/// | [`publish`](Self::publish) | clients may not |
 /// | [`max_errors`](Self::max_errors) | any number |
 /// | [`max_requests`](Self::max_requests) | 64 per connection |
 /// | [`max_waiting`](Self::max_waiting) | 64 per connection |
@@ -179,6 +185,27 @@ impl<S: Send + Sync + 'static> Commands<S> {
     #[must_use]
     pub fn presence(mut self, told: bool) -> Self {
         self.turn(|router| router.presence = told);
+        self
+    }
+
+    /// Lets clients send commands to rooms that they are in, by the command `publish`, where `policy` allows it; with a key
+    /// of theirs, so that one who got no answer may repeat it. Not by default: without it members hear only what
+    /// handlers send.
+    ///
+    /// ```
+    /// use gustnado::commands::{Commands, ErrorReply};
+    ///
+    /// let commands = Commands::new().publish(|request| match request.cmd {
+    ///     "chat" => Ok(()),
+    ///     _ => Err(ErrorReply::new("refused", "only chat")),
+    /// });
+    /// ```
+    #[must_use]
+    pub fn publish(
+        mut self,
+        policy: impl Fn(&PublishRequest<'_>) -> Result<(), ErrorReply> + Send + Sync + 'static,
+    ) -> Self {
+        self.turn(|router| router.publish = Some(Arc::new(policy)));
         self
     }
 

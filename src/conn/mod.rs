@@ -39,9 +39,9 @@ pub use self::{
 pub(crate) use self::{
     escaped::Escaped,
     id::ConnIds,
-    request::query_param,
+    request::{query_all, query_param},
     send::Offered,
-    watcher::{CloseInfo, Watcher},
+    watcher::{CloseInfo, Watcher, Watching},
 };
 use crate::{
     config::ConnConfig,
@@ -98,6 +98,8 @@ pub(crate) struct Inner {
     changed: Notify,
     closed: OnceLock<Closed>,
     traffic: TrafficCounters,
+    /// Messages sent that no tap had room for, and that the hub was not told of yet.
+    unseen: AtomicU64,
     /// The last round trip, in microseconds plus one; 0 for none.
     round_trip: AtomicU64,
     /// The session sleeps, and a push must wake it. Set under the lock of `state`.
@@ -161,6 +163,7 @@ impl Conn {
             changed: Notify::new(),
             closed: OnceLock::new(),
             traffic: TrafficCounters::default(),
+            unseen: AtomicU64::new(0),
             round_trip: AtomicU64::new(0),
             parked: AtomicBool::new(false),
             pressing: AtomicBool::new(false),

@@ -27,6 +27,8 @@ pub(crate) struct Outbox {
     holding: bool,
     /// The peer has yet to show who it is: what is held is not for it, even if `on_open` returns.
     gated: bool,
+    /// What is queued may not be dropped, whatever the handler has chosen.
+    lossless: bool,
     held: Option<Box<Held>>,
 }
 
@@ -87,6 +89,11 @@ impl Outbox {
         self.gated = gated;
     }
 
+    /// A full outbox disconnects from here on: the peer would not know that something was dropped.
+    pub(crate) fn lose_nothing(&mut self) {
+        self.lossless = true;
+    }
+
     /// Queues a message if there is room for it.
     pub(crate) fn push(
         &mut self,
@@ -125,7 +132,8 @@ impl Outbox {
         from: From,
         config: &ConnConfig,
     ) -> Result<(), Refused> {
-        match config.slow_reader {
+        let slow_reader = if self.lossless { SlowReader::Disconnect } else { config.slow_reader };
+        match slow_reader {
             SlowReader::Disconnect => {
                 let reason = Text::from_static("the reader is too slow");
                 self.dropped.newest += 1;

@@ -8,7 +8,7 @@ use tokio::time::Instant;
 
 use crate::{
     config::{ConnConfig, SlowReader},
-    conn::query_param,
+    conn::{query_all, query_param},
     protocol::handshake::{Opening, is_reserved},
 };
 
@@ -108,6 +108,11 @@ impl Handshake {
     /// The first value of a parameter of the query, percent-decoded.
     pub fn query(&self, name: &str) -> Option<Cow<'_, str>> {
         query_param(self.parts.uri.query(), name)
+    }
+
+    /// Every value of a parameter of the query, percent-decoded, in the order they came.
+    pub fn query_all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = Cow<'a, str>> {
+        query_all(self.parts.uri.query(), name)
     }
 
     /// What outer layers added to the request: an authenticated user, axum's `ConnectInfo`.

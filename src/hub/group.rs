@@ -10,7 +10,10 @@ use crate::{
     protocol::frame::Encoded,
 };
 
-use super::report::{FanOut, FanOutCounters, Report};
+use super::{
+    history::{Delivered, Followed},
+    report::{FanOut, FanOutCounters, Report},
+};
 
 /// A set of connections under a lock of its own.
 ///
@@ -22,6 +25,8 @@ pub(crate) struct Group {
     pub(crate) since: SystemTime,
     fan_out: FanOutCounters,
     members: Mutex<Members>,
+    /// Of a room that keeps history.
+    followed: Option<Box<Followed>>,
 }
 
 #[derive(Debug, Default)]
@@ -50,13 +55,19 @@ pub(crate) enum Removed {
 }
 
 impl Group {
-    pub(crate) fn new(name: &str) -> Self {
+    pub(crate) fn new(name: &str, followed: Option<Followed>) -> Self {
         Self {
             name: name.into(),
             since: SystemTime::now(),
             fan_out: FanOutCounters::default(),
             members: Mutex::default(),
+            followed: followed.map(Box::new),
         }
+    }
+
+    /// What follows the room's log, if it has one.
+    pub(super) fn followed(&self) -> Option<&Followed> {
+        self.followed.as_deref()
     }
 
     pub(crate) fn add(&self, conn: &Conn) -> Added {
@@ -95,6 +106,11 @@ impl Group {
     /// Some of the members, in no particular order that lasts.
     pub(crate) fn page(&self, skip: usize, limit: usize) -> Vec<Conn> {
         self.members.lock().conns.values().skip(skip).take(limit).cloned().collect()
+    }
+
+    /// Adds what came from the room's log.
+    pub(super) fn count(&self, delivered: &Delivered) {
+        self.fan_out.add_many(delivered.messages, delivered.bytes, &delivered.report);
     }
 
     /// What was sent to the group so far.

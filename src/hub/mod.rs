@@ -16,6 +16,7 @@ mod report;
 mod rooms;
 mod shutdown;
 mod tap;
+mod taps;
 mod target;
 
 use std::{
@@ -32,19 +33,23 @@ use parking_lot::{Mutex, RwLock};
 use tokio::sync::Notify;
 
 #[cfg(feature = "commands")]
+pub(crate) use self::history::{Framed, Framing, LostMessages};
+#[cfg(feature = "commands")]
 pub(crate) use self::presence::Change;
 use self::{
     builder::HubConfig,
     cluster::Cluster,
     group::{Added, Group, Removed},
+    history::Histories,
     presence::Presence,
     report::FanOutCounters,
-    tap::{Taps, What},
+    taps::{Taps, What},
 };
 pub use self::{
     builder::{HubBuilder, JoinRequest},
     cluster::ClusterStats,
     everywhere::{Everywhere, Gathered},
+    history::{Entered, HistoryStats, Lost, Publication},
     presence::Present,
     publisher::Publisher,
     query::{ConnInfo, Counts, HubStats, Page, RoomInfo},
@@ -96,6 +101,8 @@ struct Inner {
     left: Notify,
     /// How often a message was encoded for others than one connection.
     encoded: AtomicU64,
+    /// The rooms that keep history.
+    histories: Histories,
     /// Who is in which room, on every node.
     presence: Presence,
     /// The other nodes, if there is an adapter to them.
@@ -203,7 +210,8 @@ impl Hub {
         let mut index = self.0.index.write();
         let new = || {
             self.set_interest(|| kind.subject(name), true);
-            Arc::new(Group::new(name))
+            let followed = if kind == Kind::Rooms { self.0.histories.follow(name) } else { None };
+            Arc::new(Group::new(name, followed))
         };
         index.groups_mut(kind).entry(name.into()).or_insert_with(new).clone()
     }
@@ -215,12 +223,15 @@ impl Hub {
         if group.retire() && groups.get(&group.name).is_some_and(|it| Arc::ptr_eq(it, group)) {
             groups.remove(&group.name);
             self.set_interest(|| kind.subject(&group.name), false);
+            if let Some(followed) = group.followed() {
+                followed.end();
+            }
         }
     }
 }
 
 /// What groups with a name there are.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq)]
 enum Kind {
     Rooms,
     Users,

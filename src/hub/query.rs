@@ -13,7 +13,7 @@ use crate::{
     stats::{Stats, Traffic},
 };
 
-use super::{ClusterStats, FanOut, Hub, cluster::Cluster};
+use super::{ClusterStats, FanOut, HistoryStats, Hub, cluster::Cluster};
 
 /// Which part of a list to give.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -92,6 +92,8 @@ pub struct HubStats {
     pub buffered: usize,
     /// What went between this node and the others, if there is an adapter to them.
     pub cluster: Option<ClusterStats>,
+    /// What became of messages to rooms that keep history.
+    pub history: HistoryStats,
 }
 
 /// How many there are.
@@ -152,7 +154,9 @@ impl Hub {
         }
         let buffered = self.connections(Page::ALL).iter().map(Conn::buffered).sum();
         let cluster = self.0.cluster.as_ref().map(Cluster::stats);
-        HubStats { counts: self.counts(), handlers, fan_out: self.0.fan_out.read(), buffered, cluster }
+        let (counts, fan_out) = (self.counts(), self.0.fan_out.read());
+        let history = self.0.histories.counters.read();
+        HubStats { counts, handlers, fan_out, buffered, cluster, history }
     }
 
     /// Connections, by their ids.

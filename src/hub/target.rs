@@ -10,16 +10,20 @@ use crate::{
     protocol::{close::CloseFrame, frame::Encoded, message::Message},
 };
 
-use super::{Affected, Hub, Left, PublishError, Remote, Report, cluster::Act, group::Group, tap::What};
+use super::{
+    Affected, Hub, Left, PublishError, Remote, Report, cluster::Act, group::Group, history::Publishing,
+    taps::What,
+};
 
 /// Whom a message is for: a room, several rooms, a user, one connection, or everybody; on every node, if the hub has
 /// an [adapter](crate::HubBuilder::adapter).
 #[derive(Debug, Clone)]
 #[must_use = "nothing is sent before `send`"]
 pub struct Target {
-    hub: Hub,
-    to: To,
-    except: Vec<ConnId>,
+    pub(super) hub: Hub,
+    pub(super) to: To,
+    pub(super) except: Vec<ConnId>,
+    pub(super) key: Option<String>,
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -44,21 +48,58 @@ impl Target {
         self
     }
 
+    /// Names what is sent, for rooms that keep [history](crate::HubBuilder::history): the same key within five minutes
+    /// makes one message, so that a publisher who got no answer may repeat it. Elsewhere it does nothing.
+    pub fn key(mut self, key: impl Into<String>) -> Self {
+        self.key = Some(key.into());
+        self
+    }
+
     /// Puts the message into the outbox of everybody it is for on this node, and hands it over for the others. It
     /// waits for no peer and no engine: what happens to a full outbox is each handler's
     /// [`SlowReader`](crate::SlowReader) choice. A connection that is in several of the rooms gets it once.
+    ///
+    /// A room that keeps [history](crate::HubBuilder::history) gets it through its log, which this waits for, for a
+    /// second at most; [`publish`](Self::publish) says why the log has not taken it.
     pub async fn send(&self, message: impl Into<Message>) -> Report {
-        self.send_act(&Act::Send { message: message.into(), other: None })
+        self.send_both(message.into(), None, false).await
+    }
+
+    /// As [`send`](Self::send), with the message's form for those who speak another subprotocol.
+    pub(crate) async fn send_both(
+        &self,
+        message: Message,
+        other: Option<(String, Message)>,
+        framed: bool,
+    ) -> Report {
+        let mut report = Report::default();
+        // What has failed is in the report.
+        let _ = self.send_parted(message, other, framed, &mut report).await;
+        report
     }
 
     /// As [`send`](Self::send), and waits until the engine between the nodes has taken the message. It is sent once,
     /// whatever this returns.
     ///
+    /// For a room that keeps [history](crate::HubBuilder::history) `Ok` says that the log has it, and
+    /// [`Report::position`] where.
+    ///
     /// # Errors
     ///
     /// [`PublishError`], within a second; connections of this node were served then.
     pub async fn publish(&self, message: impl Into<Message>) -> Result<Report, PublishError> {
-        let report = self.send(message).await;
+        self.publish_both(message.into(), None, false).await
+    }
+
+    /// As [`publish`](Self::publish), with the message's form for those who speak another subprotocol.
+    pub(crate) async fn publish_both(
+        &self,
+        message: Message,
+        other: Option<(String, Message)>,
+        framed: bool,
+    ) -> Result<Report, PublishError> {
+        let mut report = Report::default();
+        self.send_parted(message, other, framed, &mut report).await?;
         match (report.remote, &self.hub.0.cluster) {
             (Remote::NotHandedOver(reason), _) => Err(PublishError::NotHandedOver(reason)),
             (Remote::HandedOver, Some(cluster)) => {
@@ -131,6 +172,24 @@ impl Target {
             Act::Join(room) => each(&|conn| conn.join_now(room).is_ok()),
             Act::Leave(room) => each(&|conn| conn.leave_now(room) != Left::NotThere),
         }
+    }
+
+    /// Sends to rooms that keep history through their logs, and to the others at once.
+    async fn send_parted(
+        &self,
+        message: Message,
+        other: Option<(String, Message)>,
+        framed: bool,
+        report: &mut Report,
+    ) -> Result<(), PublishError> {
+        let (logged, rest) = self.parted();
+        if let Some(rest) = rest {
+            *report = rest.send_act(&Act::Send { message: message.clone(), other: other.clone() });
+        }
+        if logged.is_empty() {
+            return Ok(());
+        }
+        self.append_to(&logged, Publishing { message, other, framed }, report).await
     }
 
     fn send_act(&self, act: &Act) -> Report {
@@ -208,17 +267,12 @@ impl Target {
     }
 
     pub(crate) fn tell_taps(&self, message: &Message, report: Report) {
-        if report.recipients() == 0 {
-            return;
-        }
-        self.hub.happened(None, || {
-            let (rooms, user) = match &self.to {
-                To::Rooms(rooms) => (rooms.as_slice(), None),
-                To::User(user) => (&[][..], Some(user.name())),
-                To::Conn(_) | To::Everybody => (&[][..], None),
-            };
-            Some(What::Broadcast { rooms, user, message, report })
-        });
+        let (rooms, user) = match &self.to {
+            To::Rooms(rooms) => (rooms.as_slice(), None),
+            To::User(user) => (&[][..], Some(user.name())),
+            To::Conn(_) | To::Everybody => (&[][..], None),
+        };
+        self.hub.was_broadcast(What::Broadcast { rooms, user, message, report });
     }
 
     /// As [`send`](Self::send), with the form that those get who speak `protocol`: other nodes cannot make it.
@@ -263,7 +317,7 @@ impl Hub {
     }
 
     pub(super) fn to(&self, to: To) -> Target {
-        Target { hub: self.clone(), to, except: Vec::new() }
+        Target { hub: self.clone(), to, except: Vec::new(), key: None }
     }
 
     fn encode<'a>(&self, message: &'a Message) -> Encoded<'a> {

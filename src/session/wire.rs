@@ -64,6 +64,8 @@ pub(super) struct Wire {
     deaf: bool,
     /// What was counted since `counters` were last added to.
     traffic: Traffic,
+    /// Messages that came in since then, and that no tap had room for.
+    unseen: u64,
     counters: Arc<HandlerCounters>,
 }
 
@@ -104,6 +106,7 @@ impl Wire {
             heard: false,
             deaf: false,
             traffic: Traffic::default(),
+            unseen: 0,
             counters,
         }
     }
@@ -266,7 +269,7 @@ impl Wire {
         let rate = self.rate.as_mut();
         match rate.map_or(Verdict::Taken, |rate| rate.message(message.len(), Instant::now())) {
             Verdict::Taken => {
-                self.conn.watch_received(&message);
+                self.unseen += self.conn.watch_received(&message);
                 Some(Next::Message(message))
             }
             Verdict::Dropped => {
@@ -504,6 +507,7 @@ impl Wire {
             self.conn.count(&traffic);
             self.counters.traffic.add(&traffic);
         }
+        self.conn.tell_unseen(std::mem::take(&mut self.unseen));
     }
 
     /// Ends the connection, and lets go of the transport even if a callback still runs.

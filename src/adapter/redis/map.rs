@@ -122,7 +122,6 @@ impl Map {
             let retired = self.change(ranges);
             // The inbox may be told by these, so no lock is held.
             retired.iter().for_each(|shard| shard.retire());
-            self.shards().iter().for_each(|shard| shard.introduce());
             let complete = self.state.read().slots.iter().all(Option::is_some);
             self.voice.complete(complete);
         }

@@ -45,6 +45,7 @@ impl Shard {
         voice: &Arc<Voice>,
         moved: &Arc<Notify>,
     ) -> Self {
+        voice.expect(id);
         let silent = Arc::new(Notify::new());
         let shared = || (voice.clone(), moved.clone(), silent.clone());
         let (told, asked, heard) = shared();
@@ -56,11 +57,6 @@ impl Shard {
             Owned::spawn(subscriptions.clone().keep(options.clone(), address.clone())),
         ];
         Self { id, address, commands, subscriptions, voice: voice.clone(), _tasks: tasks }
-    }
-
-    /// From here on the link depends on it.
-    pub(super) fn introduce(&self) {
-        self.voice.shard(self.id, |_| {});
     }
 
     /// From here on the link does not depend on it.

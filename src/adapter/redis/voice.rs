@@ -84,15 +84,25 @@ impl Voice {
         self.status.lock().link
     }
 
+    /// The link will depend on one more server. Tells nobody, so it may be called under a lock.
+    pub(super) fn expect(&self, id: ShardId) {
+        self.status.lock().shards.insert(id, Shard::default());
+    }
+
+    /// Something of a server has changed; nothing if it is forgotten.
     pub(super) fn shard(&self, id: ShardId, change: impl FnOnce(&mut Shard)) {
-        self.change(|status| change(status.shards.entry(id).or_default()));
+        self.change(|status| {
+            status.shards.get_mut(&id).map(change);
+        });
     }
 
     /// A server's subscriptions were cut, or moved: what was published meanwhile may be lost.
     pub(super) fn cut(&self, id: ShardId) {
         self.change(|status| {
             status.gap = true;
-            status.shards.entry(id).or_default().listening = false;
+            if let Some(shard) = status.shards.get_mut(&id) {
+                shard.listening = false;
+            }
         });
     }
 

@@ -6,7 +6,7 @@ use bytes::Bytes;
 
 use crate::{
     adapter::{Inbox, Link, NodeId, Position, Subject},
-    hub::{Hub, Inner, tap::What, target::To},
+    hub::{Hub, Inner, taps::What, target::To},
 };
 
 use super::{
@@ -22,7 +22,9 @@ impl Inbox for HubInbox {
         self.with(|hub, cluster| cluster.receive(hub, packet));
     }
 
-    fn entry(&self, _: &str, _: Position, _: Bytes) {}
+    fn entry(&self, room: &str, position: Position, entry: Bytes) {
+        self.with(|hub, _| hub.entry(room, position, entry));
+    }
 
     fn link_changed(&self, link: Link) {
         self.with(|hub, cluster| {
@@ -34,7 +36,10 @@ impl Inbox for HubInbox {
     }
 
     fn interrupted(&self) {
-        self.with(|hub, cluster| cluster.say_hello(hub));
+        self.with(|hub, cluster| {
+            cluster.say_hello(hub);
+            hub.check_histories();
+        });
     }
 }
 

@@ -6,7 +6,7 @@ use tokio::time::Instant;
 
 use crate::{
     adapter::{Link, NodeId, Subject},
-    hub::{Hub, Inner, tap::What},
+    hub::{Hub, Inner, taps::What},
 };
 
 use super::{

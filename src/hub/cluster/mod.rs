@@ -49,7 +49,7 @@ const MAX_WINDOWS: usize = 1024;
 
 pub(super) struct Cluster {
     node: NodeId,
-    adapter: Arc<dyn Adapter>,
+    pub(super) adapter: Arc<dyn Adapter>,
     counters: Counters,
     /// Of the next deed.
     serial: AtomicU64,

@@ -268,3 +268,7 @@ impl Wire for To {
         }
     }
 }
+
+#[cfg(test)]
+#[path = "packet_tests.rs"]
+mod tests;

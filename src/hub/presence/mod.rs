@@ -34,7 +34,7 @@ pub(super) use self::{
 };
 use crate::conn::{Conn, ConnId};
 
-use super::{Hub, tap::What};
+use super::{Hub, taps::What};
 
 /// How many locks the rooms share.
 const SHARDS: usize = 16;
