@@ -4,8 +4,12 @@
 //! hub's, and written once for every engine.
 
 mod history;
+#[cfg(any(feature = "nats", feature = "redis"))]
+mod link;
 mod log;
 mod memory;
+#[cfg(feature = "nats")]
+mod nats;
 #[cfg(feature = "redis")]
 mod redis;
 mod subject;
@@ -15,6 +19,8 @@ use std::{fmt, sync::Arc};
 use async_trait::async_trait;
 use bytes::Bytes;
 
+#[cfg(feature = "nats")]
+pub use self::nats::{InvalidNatsUrl, Nats};
 #[cfg(feature = "redis")]
 pub use self::redis::{InvalidRedisUrl, Redis};
 pub use self::{

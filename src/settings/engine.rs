@@ -5,6 +5,9 @@ use std::sync::Arc;
 use super::{AdapterSettings, AdapterType, SettingsError};
 use crate::adapter::Adapter;
 
+#[cfg(feature = "nats")]
+mod nats;
+#[cfg(not(feature = "nats"))]
 #[path = "engine/absent.rs"]
 mod nats;
 #[cfg(feature = "redis")]

@@ -40,6 +40,14 @@ impl Server {
         })
     }
 
+    /// NATS, with these arguments.
+    pub fn nats(arguments: &[&str]) -> Self {
+        Self::new("nats-server", "nats-server", |port| {
+            let base = ["--addr", "127.0.0.1", "--port", &port.to_string()];
+            base.into_iter().chain(arguments.iter().copied()).map(str::to_owned).collect()
+        })
+    }
+
     /// A sentinel that watches the master `main` at a port, and is quick about it.
     pub fn sentinel(master: u16) -> Self {
         let file = folder().join("sentinel.conf");
@@ -86,6 +94,11 @@ impl Server {
         assert!(listens, "{} does not listen: {}", self.program, self.log());
     }
 
+    /// The process that runs it.
+    pub fn id(&self) -> u32 {
+        self.child.as_ref().expect("it runs").id()
+    }
+
     pub fn log(&self) -> String {
         fs::read_to_string(self.folder.join("log")).unwrap_or_default()
     }
@@ -106,7 +119,7 @@ impl Server {
     }
 
     fn signal(&self, name: &str) {
-        let id = self.child.as_ref().expect("it runs").id().to_string();
+        let id = self.id().to_string();
         let sent = Command::new("kill").args([&format!("-{name}"), &id]).status().expect("kill runs");
         assert!(sent.success());
     }

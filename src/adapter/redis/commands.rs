@@ -7,18 +7,18 @@ use redis::{RedisResult, Value, aio::MultiplexedConnection, cmd, pipe};
 use tokio::sync::Notify;
 
 use super::{
-    dial::{self, Backoff, Line},
+    dial::{self, Line},
+    names::Channel,
     options::{Address, Options, Service},
-    outgoing::Outgoing,
-    voice::{ShardId, Voice},
 };
+use crate::adapter::link::{Backoff, Outgoing, ShardId, Voice};
 
 /// What is written to a server.
 pub(super) struct Commands {
     id: ShardId,
     /// The commands: of a Cluster other ones.
     sharded: bool,
-    pub(super) outgoing: Outgoing,
+    pub(super) outgoing: Outgoing<Channel>,
     current: Mutex<Option<Connected>>,
     voice: Arc<Voice>,
     /// Asks for a look at where slots are.

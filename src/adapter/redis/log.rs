@@ -13,9 +13,10 @@ use super::{
     options::Options,
     script::{self, Call, Scripts, Source},
     shard::Shard,
-    voice::ShardId,
 };
-use crate::adapter::{AppendError, Epoch, Gap, History, Position, ReadFrom, Retention, Slice, Unavailable};
+use crate::adapter::{
+    AppendError, Epoch, Gap, History, Position, ReadFrom, Retention, Slice, Unavailable, link::ShardId,
+};
 
 /// How long anything here may take.
 const ANSWER_WITHIN: Duration = Duration::from_millis(950);

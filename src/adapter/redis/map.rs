@@ -12,12 +12,13 @@ use tokio::sync::Notify;
 use super::{
     names::Channel,
     options::{Address, Options},
-    outgoing::Counts,
     shard::Shard,
     topology::{Ranges, SLOTS, Topology},
-    voice::{ShardId, Voice},
 };
-use crate::adapter::Subject;
+use crate::adapter::{
+    Subject,
+    link::{Counts, ShardId, Voice},
+};
 
 /// How often it is asked where slots are, if nothing gives a reason to ask at once.
 const ASK_EVERY: Duration = Duration::from_secs(1);

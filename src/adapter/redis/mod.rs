@@ -6,12 +6,10 @@ mod log;
 mod map;
 mod names;
 mod options;
-mod outgoing;
 mod script;
 mod shard;
 mod subscriptions;
 mod topology;
-mod voice;
 
 use std::{
     fmt,
@@ -30,12 +28,13 @@ pub use self::options::InvalidRedisUrl;
 use self::{
     log::Streams,
     map::Map,
-    names::{Channel, Payload},
+    names::Channel,
     options::{Login, Options},
-    shard::Owned,
-    voice::Voice,
 };
-use super::{Adapter, AdapterTraffic, History, Inbox, Link, NodeId, NotHandedOver, Subject, Unavailable};
+use super::{
+    Adapter, AdapterTraffic, History, Inbox, Link, NodeId, NotHandedOver, Subject, Unavailable,
+    link::{Owned, Payload, Voice},
+};
 
 /// As long as anything here waits for Redis.
 const ANSWER_WITHIN: Duration = Duration::from_millis(950);

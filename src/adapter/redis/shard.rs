@@ -2,30 +2,14 @@
 
 use std::sync::Arc;
 
-use tokio::{sync::Notify, task::AbortHandle};
+use tokio::sync::Notify;
 
 use super::{
     commands::Commands,
     options::{Address, Options},
     subscriptions::Subscriptions,
-    voice::{ShardId, Voice},
 };
-
-/// A task that ends with its owner.
-#[derive(Debug)]
-pub(super) struct Owned(AbortHandle);
-
-impl Owned {
-    pub(super) fn spawn(task: impl Future<Output = ()> + Send + 'static) -> Self {
-        Self(tokio::spawn(task).abort_handle())
-    }
-}
-
-impl Drop for Owned {
-    fn drop(&mut self) {
-        self.0.abort();
-    }
-}
+use crate::adapter::link::{Owned, ShardId, Voice};
 
 /// A server, for as long as it holds slots.
 pub(super) struct Shard {

@@ -12,12 +12,14 @@ use redis::{PushInfo, PushKind, Value, cmd};
 use tokio::sync::Notify;
 
 use super::{
-    dial::{self, Backoff, Line},
+    dial::{self, Line},
     names::Channel,
     options::{Address, Options},
-    voice::{ShardId, Voice},
 };
-use crate::adapter::{Subject, Unavailable};
+use crate::adapter::{
+    Subject, Unavailable,
+    link::{Backoff, ShardId, Voice},
+};
 
 /// As many channels are subscribed to by one command, and taken from the list at once.
 const BATCH: usize = 512;

@@ -1,4 +1,4 @@
-//! What waits for a server: bounded, and in the order in which it came.
+//! [`Outgoing`]: what waits for a server, bounded, and in the order in which it came.
 
 use std::{collections::VecDeque, future::Future};
 
@@ -6,7 +6,6 @@ use bytes::Bytes;
 use parking_lot::Mutex;
 use tokio::sync::Notify;
 
-use super::names::Channel;
 use crate::adapter::{NotHandedOver, Unavailable};
 
 /// As much is written at once: what a server answers together.
@@ -15,20 +14,20 @@ const BATCH_BYTES: usize = 256 * 1024;
 
 /// The queue of one server. It is closed while the server is away, and takes nothing.
 #[derive(Debug)]
-pub(super) struct Outgoing {
+pub(in crate::adapter) struct Outgoing<C> {
     max_bytes: usize,
     max_packets: usize,
-    state: Mutex<State>,
+    state: Mutex<State<C>>,
     /// Something waits.
     filled: Notify,
     /// Something was answered, or lost.
     settled: Notify,
 }
 
-#[derive(Debug, Default)]
-struct State {
+#[derive(Debug)]
+struct State<C> {
     open: bool,
-    waiting: VecDeque<(Channel, Bytes)>,
+    waiting: VecDeque<(C, Bytes)>,
     bytes: usize,
     /// Of the batch that the server has not answered yet.
     in_flight: u64,
@@ -41,12 +40,18 @@ struct State {
 
 /// What went through a queue.
 #[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Counts {
-    pub(super) lost: u64,
-    pub(super) queued_bytes: u64,
+pub(in crate::adapter) struct Counts {
+    pub(in crate::adapter) lost: u64,
+    pub(in crate::adapter) queued_bytes: u64,
 }
 
-impl State {
+impl<C> State<C> {
+    fn new() -> Self {
+        let waiting = VecDeque::new();
+        let (bytes, in_flight, in_flight_bytes) = (0, 0, 0);
+        Self { open: false, waiting, bytes, in_flight, in_flight_bytes, taken: 0, lost: 0, last_lost: 0 }
+    }
+
     fn settled(&self) -> u64 {
         self.taken + self.lost
     }
@@ -56,13 +61,13 @@ impl State {
     }
 }
 
-impl Outgoing {
-    pub(super) fn new(max_bytes: usize, max_packets: usize) -> Self {
-        let state = Mutex::default();
+impl<C> Outgoing<C> {
+    pub(in crate::adapter) fn new(max_bytes: usize, max_packets: usize) -> Self {
+        let state = Mutex::new(State::new());
         Self { max_bytes, max_packets, state, filled: Notify::new(), settled: Notify::new() }
     }
 
-    pub(super) fn push(&self, channel: Channel, payload: Bytes) -> Result<(), NotHandedOver> {
+    pub(in crate::adapter) fn push(&self, channel: C, payload: Bytes) -> Result<(), NotHandedOver> {
         let mut state = self.state.lock();
         if !state.open {
             return Err(NotHandedOver::Down);
@@ -78,12 +83,12 @@ impl Outgoing {
         Ok(())
     }
 
-    pub(super) fn open(&self) {
+    pub(in crate::adapter) fn open(&self) {
         self.state.lock().open = true;
     }
 
     /// What was not answered is lost.
-    pub(super) fn close(&self) {
+    pub(in crate::adapter) fn close(&self) {
         let mut state = self.state.lock();
         state.open = false;
         state.lost = state.last() - state.taken;
@@ -97,7 +102,7 @@ impl Outgoing {
     }
 
     /// The next packets to write, when there are some. They have to be [answered](Self::answered) before the next.
-    pub(super) async fn batch(&self) -> Vec<(Channel, Bytes)> {
+    pub(in crate::adapter) async fn batch(&self) -> Vec<(C, Bytes)> {
         loop {
             let filled = self.filled.notified();
             let batch = self.take();
@@ -108,7 +113,7 @@ impl Outgoing {
         }
     }
 
-    fn take(&self) -> Vec<(Channel, Bytes)> {
+    fn take(&self) -> Vec<(C, Bytes)> {
         let mut state = self.state.lock();
         let (mut batch, mut bytes) = (Vec::new(), 0);
         while batch.len() < BATCH_PACKETS && bytes < BATCH_BYTES {
@@ -122,7 +127,7 @@ impl Outgoing {
     }
 
     /// What the server says of each packet of the batch.
-    pub(super) fn answered(&self, took: impl Iterator<Item = bool>) {
+    pub(in crate::adapter) fn answered(&self, took: impl Iterator<Item = bool>) {
         let mut state = self.state.lock();
         for took in took.take(state.in_flight as usize) {
             if took {
@@ -139,7 +144,7 @@ impl Outgoing {
     }
 
     /// Waits until everything that was pushed before this call is answered.
-    pub(super) fn flushed(&self) -> impl Future<Output = Result<(), Unavailable>> {
+    pub(in crate::adapter) fn flushed(&self) -> impl Future<Output = Result<(), Unavailable>> {
         let (open, before, last) = {
             let state = self.state.lock();
             (state.open, state.settled(), state.last())
@@ -155,7 +160,7 @@ impl Outgoing {
                     (state.settled(), state.last_lost)
                 };
                 if now >= last {
-                    // A later packet that was lost hides an earlier one; neither is nothing.
+                    // A later one may have been lost: that is told, too.
                     return if open && last_lost <= before { Ok(()) } else { Err(Unavailable) };
                 }
                 settled.await;
@@ -163,7 +168,7 @@ impl Outgoing {
         }
     }
 
-    pub(super) fn counts(&self) -> Counts {
+    pub(in crate::adapter) fn counts(&self) -> Counts {
         let state = self.state.lock();
         Counts { lost: state.lost, queued_bytes: (state.bytes + state.in_flight_bytes) as u64 }
     }
@@ -172,10 +177,9 @@ impl Outgoing {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::adapter::Subject;
 
-    fn push(queue: &Outgoing, bytes: usize) -> Result<(), NotHandedOver> {
-        queue.push(Channel::new("p", &Subject::Everybody), Bytes::from(vec![0; bytes]))
+    fn push(queue: &Outgoing<()>, bytes: usize) -> Result<(), NotHandedOver> {
+        queue.push((), Bytes::from(vec![0; bytes]))
     }
 
     #[tokio::test]

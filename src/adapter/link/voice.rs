@@ -1,4 +1,4 @@
-//! What the inbox is told, one thing after the other, and what is known of the servers.
+//! [`Voice`]: what the inbox is told, one thing after the other, and what is known of the servers.
 
 use std::{
     collections::HashMap,
@@ -11,20 +11,20 @@ use std::{
 use bytes::Bytes;
 use parking_lot::Mutex;
 
-use super::names::Payload;
+use super::Payload;
 use crate::adapter::{Inbox, Link, Subject};
 
 /// A server as it is known here; never used twice.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(super) struct ShardId(pub(super) u64);
+pub(in crate::adapter) struct ShardId(pub(in crate::adapter) u64);
 
 /// Speaks to the inbox. No lock of a queue or of subscriptions may be held meanwhile: the hub may call the adapter
 /// under its own locks, and is called here.
-pub(super) struct Voice {
+pub(in crate::adapter) struct Voice {
     inbox: Mutex<Option<Arc<dyn Inbox>>>,
     status: Mutex<Status>,
-    pub(super) received: AtomicU64,
-    pub(super) reconnects: AtomicU64,
+    pub(in crate::adapter) received: AtomicU64,
+    pub(in crate::adapter) reconnects: AtomicU64,
 }
 
 struct Status {
@@ -38,10 +38,10 @@ struct Status {
 
 /// What works of a server.
 #[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Shard {
-    pub(super) publishing: bool,
+pub(in crate::adapter) struct Shard {
+    pub(in crate::adapter) publishing: bool,
     /// Every subscription that was there before is there again.
-    pub(super) listening: bool,
+    pub(in crate::adapter) listening: bool,
 }
 
 impl Status {
@@ -58,7 +58,7 @@ impl Status {
 }
 
 impl Voice {
-    pub(super) fn new(inbox: Arc<dyn Inbox>) -> Self {
+    pub(in crate::adapter) fn new(inbox: Arc<dyn Inbox>) -> Self {
         let status = Status { shards: HashMap::new(), complete: false, gap: false, link: Link::Down };
         Self {
             inbox: Mutex::new(Some(inbox)),
@@ -69,7 +69,7 @@ impl Voice {
     }
 
     /// Gives the inbox what came for a subject.
-    pub(super) fn deliver(&self, subject: &Subject, payload: Payload) {
+    pub(in crate::adapter) fn deliver(&self, subject: &Subject, payload: Payload) {
         let inbox = self.inbox.lock();
         let Some(inbox) = &*inbox else { return };
         self.received.fetch_add(1, Relaxed);
@@ -80,24 +80,24 @@ impl Voice {
         }
     }
 
-    pub(super) fn link(&self) -> Link {
+    pub(in crate::adapter) fn link(&self) -> Link {
         self.status.lock().link
     }
 
     /// The link will depend on one more server. Tells nobody, so it may be called under a lock.
-    pub(super) fn expect(&self, id: ShardId) {
+    pub(in crate::adapter) fn expect(&self, id: ShardId) {
         self.status.lock().shards.insert(id, Shard::default());
     }
 
     /// Something of a server has changed; nothing if it is forgotten.
-    pub(super) fn shard(&self, id: ShardId, change: impl FnOnce(&mut Shard)) {
+    pub(in crate::adapter) fn shard(&self, id: ShardId, change: impl FnOnce(&mut Shard)) {
         self.change(|status| {
             status.shards.get_mut(&id).map(change);
         });
     }
 
     /// A server's subscriptions were cut, or moved: what was published meanwhile may be lost.
-    pub(super) fn cut(&self, id: ShardId) {
+    pub(in crate::adapter) fn cut(&self, id: ShardId) {
         self.change(|status| {
             status.gap = true;
             if let Some(shard) = status.shards.get_mut(&id) {
@@ -106,18 +106,18 @@ impl Voice {
         });
     }
 
-    pub(super) fn forget(&self, id: ShardId) {
+    pub(in crate::adapter) fn forget(&self, id: ShardId) {
         self.change(|status| {
             status.shards.remove(&id);
         });
     }
 
-    pub(super) fn complete(&self, complete: bool) {
+    pub(in crate::adapter) fn complete(&self, complete: bool) {
         self.change(|status| status.complete = complete);
     }
 
     /// Nothing is told from here on.
-    pub(super) fn hush(&self) {
+    pub(in crate::adapter) fn hush(&self) {
         *self.inbox.lock() = None;
         self.status.lock().link = Link::Down;
     }
@@ -136,7 +136,7 @@ impl Voice {
             (changed, whole && std::mem::take(&mut status.gap))
         };
         if let Some(link) = changed {
-            tracing::info!(target: "gustnado", ?link, "the link to Redis is another");
+            tracing::info!(target: "gustnado", ?link, "the link to other nodes is another");
             inbox.link_changed(link);
         }
         if interrupted {
@@ -144,7 +144,7 @@ impl Voice {
         }
     }
 
-    pub(super) fn receive(&self, subject: &Subject, payload: Bytes) {
+    pub(in crate::adapter) fn receive(&self, subject: &Subject, payload: Bytes) {
         if let Some(payload) = Payload::parse(payload) {
             self.deliver(subject, payload);
         }
