@@ -60,8 +60,9 @@ impl fmt::Display for NodeId {
 /// What does not wait may be called under a lock of the hub, so that what comes first there comes first here: it must
 /// not call the [`Inbox`], which is told from a task of the adapter.
 ///
-/// Packets of one node arrive in the order in which it published them, on each node at most once. A node gets only
-/// what it is interested in, and also what it published itself.
+/// Packets of one node for one subject arrive in the order in which it published them, on each node at most once;
+/// those for different subjects may take different ways. A node gets only what it is interested in, and also what it
+/// published itself.
 #[async_trait]
 pub trait Adapter: Send + Sync + 'static {
     /// Begins to connect, as `node`. From here on the adapter tells `inbox` what comes, until it is dropped or

@@ -17,6 +17,11 @@ impl Backoff {
         self.0 = 0;
     }
 
+    /// Whether nothing failed since the last success.
+    pub(in crate::adapter) fn is_first(&self) -> bool {
+        self.0 == 0
+    }
+
     pub(in crate::adapter) async fn wait(&mut self) {
         let longest = Duration::from_millis(25 << self.0.min(5)).min(Self::LONGEST);
         self.0 += 1;

@@ -69,9 +69,10 @@ impl Interests {
         if !wanted {
             state.missing -= usize::from(std::mem::take(&mut wish.missing));
         }
-        if wanted || state.connected {
+        // Without a connection there is nothing to write; the next one is told of everything.
+        if state.connected {
             state.unwritten.push(name);
-        } else {
+        } else if !wanted {
             state.wishes.remove(&name);
         }
         self.changed.notify_one();

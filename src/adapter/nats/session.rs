@@ -57,7 +57,10 @@ impl Session {
                     self.voice.shard(self.id, |shard| shard.publishing = false);
                     self.interests.cut();
                 }
-                Err(error) => tracing::debug!(target: "gustnado", %error, "no connection to NATS"),
+                Err(error) if backoff.is_first() => {
+                    tracing::warn!(target: "gustnado", %error, "no connection to NATS");
+                }
+                Err(error) => tracing::debug!(target: "gustnado", %error, "still none"),
             }
             backoff.wait().await;
         }

@@ -18,6 +18,7 @@ pub(super) struct Commands {
     id: ShardId,
     /// The commands: of a Cluster other ones.
     sharded: bool,
+    of_sentinels: bool,
     pub(super) outgoing: Outgoing<Channel>,
     current: Mutex<Option<Connected>>,
     voice: Arc<Voice>,
@@ -43,7 +44,9 @@ impl Commands {
         silent: Arc<Notify>,
     ) -> Self {
         let outgoing = Outgoing::new(options.queue_bytes, options.queue_packets);
-        Self { id, sharded: options.is_cluster(), outgoing, current: Mutex::new(None), voice, moved, silent }
+        let of_sentinels = matches!(options.service, Service::Sentinels(_));
+        let (sharded, current) = (options.is_cluster(), Mutex::new(None));
+        Self { id, sharded, of_sentinels, outgoing, current, voice, moved, silent }
     }
 
     pub(super) fn connected(&self) -> Option<Connected> {
@@ -64,13 +67,16 @@ impl Commands {
                     *self.current.lock() = Some(connected);
                     self.outgoing.open();
                     self.voice.shard(self.id, |shard| shard.publishing = true);
-                    self.serve(&line, &options).await;
+                    self.serve(&line).await;
                     self.outgoing.close();
                     *self.current.lock() = None;
                     self.voice.shard(self.id, |shard| shard.publishing = false);
                     self.moved.notify_one();
                 }
-                Err(error) => tracing::debug!(target: "gustnado", %address, %error, "no connection to Redis"),
+                Err(error) if backoff.is_first() => {
+                    tracing::warn!(target: "gustnado", %address, %error, "no connection to Redis");
+                }
+                Err(error) => tracing::debug!(target: "gustnado", %address, %error, "still none"),
             }
             backoff.wait().await;
         }
@@ -83,18 +89,20 @@ impl Commands {
             tokio::time::timeout(dial::OPENING, cmd("INFO").arg("server").query_async(&mut connection))
                 .await
                 .map_err(std::io::Error::from)??;
+        if self.of_sentinels && !is_master(&connection.send_packed_command(&cmd("ROLE")).await?) {
+            return Err((redis::ErrorKind::Client, "not a master, whatever the sentinels say").into());
+        }
         let run_id = info.lines().find_map(|line| line.strip_prefix("run_id:")).unwrap_or_default();
         let connected = Connected { connection, run_id: run_id.trim().into() };
         Ok((line, connected))
     }
 
-    async fn serve(&self, line: &Line, options: &Options) {
-        let (check, is_well): (_, fn(&Value) -> bool) = match options.service {
+    async fn serve(&self, line: &Line) {
+        let (check, is_well): (_, fn(&Value) -> bool) = if self.of_sentinels {
             // A master that became a replica answers pings, but what it is told does not count.
-            Service::Sentinels(_) => (cmd("ROLE"), is_master),
-            Service::Server | Service::Cluster => {
-                (cmd("PING"), |value| !matches!(value, Value::ServerError(_)))
-            }
+            (cmd("ROLE"), is_master)
+        } else {
+            (cmd("PING"), |value| !matches!(value, Value::ServerError(_)))
         };
         tokio::select! {
             _ = self.publish(line.connection.clone()) => {}

@@ -10,6 +10,7 @@ mod script;
 mod shard;
 mod subscriptions;
 mod topology;
+mod wishes;
 
 use std::{
     fmt,

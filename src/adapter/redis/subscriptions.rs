@@ -1,10 +1,6 @@
 //! The connection of a server's subscriptions, made again until there is no more need for it.
 
-use std::{
-    collections::HashMap,
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use parking_lot::Mutex;
@@ -15,6 +11,7 @@ use super::{
     dial::{self, Line},
     names::Channel,
     options::{Address, Options},
+    wishes::Wishes,
 };
 use crate::adapter::{
     Subject, Unavailable,
@@ -31,7 +28,7 @@ pub(super) struct Subscriptions {
     id: ShardId,
     /// The commands: of a Cluster other ones.
     sharded: bool,
-    state: Mutex<State>,
+    wishes: Mutex<Wishes>,
     /// Something is to be written.
     changed: Notify,
     /// Something was confirmed, or cut.
@@ -43,36 +40,6 @@ pub(super) struct Subscriptions {
     silent: Arc<Notify>,
 }
 
-#[derive(Default)]
-struct State {
-    channels: HashMap<Channel, Wish>,
-    /// Channels whose wish is not what was last written.
-    unwritten: Vec<Channel>,
-    /// Counts connections, so that none is taken for the next one.
-    line: u64,
-    connected: bool,
-    /// Channels that were there before the cut, or before the connection, and are not yet confirmed.
-    missing: usize,
-    /// Nothing is missing, and that is known to the voice.
-    whole: bool,
-    /// Something was missing, and that is not known to the voice.
-    gap: bool,
-    /// Written and not answered, and when that last became fewer.
-    unanswered: usize,
-    progress: Option<Instant>,
-}
-
-/// What is wanted of a channel, and how far that is.
-struct Wish {
-    subject: Arc<Subject>,
-    wanted: bool,
-    /// What was last written.
-    written: bool,
-    /// How often the server has yet to answer.
-    unanswered: usize,
-    missing: bool,
-}
-
 impl Subscriptions {
     pub(super) fn new(
         id: ShardId,
@@ -82,55 +49,25 @@ impl Subscriptions {
         silent: Arc<Notify>,
     ) -> Self {
         let (changed, confirmed) = (Notify::new(), Notify::new());
-        Self { id, sharded, state: Mutex::default(), changed, confirmed, voice, moved, silent }
+        Self { id, sharded, wishes: Mutex::default(), changed, confirmed, voice, moved, silent }
     }
 
-    /// Whether packets of a channel are wanted. `missing` if they were at another server before: then something may be
-    /// lost until they are confirmed. Called under locks of the hub: tells nobody.
+    /// See [`Wishes::want`]. Called under locks of the hub: tells nobody.
     pub(super) fn want(&self, channel: Channel, subject: &Arc<Subject>, wanted: bool, missing: bool) {
-        let mut state = self.state.lock();
-        let state = &mut *state;
-        if !wanted && !state.channels.contains_key(&channel) {
-            return;
-        }
-        let wish = state.channels.entry(channel.clone()).or_insert_with(|| Wish::new(subject.clone()));
-        wish.wanted = wanted;
-        if missing {
-            state.missing += usize::from(!std::mem::replace(&mut wish.missing, true));
-            state.gap = true;
-        } else if !wanted {
-            state.missing -= usize::from(std::mem::take(&mut wish.missing));
-        }
-        if wanted || state.connected {
-            state.unwritten.push(channel);
-        } else {
-            state.channels.remove(&channel);
-        }
+        self.wishes.lock().want(channel, subject, wanted, missing);
         self.changed.notify_one();
     }
 
-    /// The channel is at another server now. Nothing is written: this server says so itself when it knows.
+    /// See [`Wishes::abandon`].
     pub(super) fn abandon(&self, channel: &Channel) {
-        let mut state = self.state.lock();
-        let state = &mut *state;
-        let Some(wish) = state.channels.get_mut(channel) else { return };
-        wish.wanted = false;
-        state.missing -= usize::from(std::mem::take(&mut wish.missing));
-        if !wish.written && wish.unanswered == 0 {
-            state.channels.remove(channel);
-        }
+        self.wishes.lock().abandon(channel);
         self.changed.notify_one();
     }
 
-    /// Subscribes again to what was taken away, since it is still at this server.
+    /// See [`Wishes::retry`].
     pub(super) fn retry(&self) {
-        let mut state = self.state.lock();
-        let State { channels, unwritten, missing, .. } = &mut *state;
-        if *missing > 0 && unwritten.is_empty() {
-            let lost = channels.iter().filter(|(_, wish)| wish.wanted && !wish.written);
-            unwritten.extend(lost.map(|(channel, _)| channel.clone()));
-            self.changed.notify_one();
-        }
+        self.wishes.lock().retry();
+        self.changed.notify_one();
     }
 
     pub(super) async fn confirmed(&self, channel: &Channel) -> Result<(), Unavailable> {
@@ -138,10 +75,10 @@ impl Subscriptions {
             let confirmed = self.confirmed.notified();
             tokio::pin!(confirmed);
             confirmed.as_mut().enable();
-            match self.state.lock().channels.get(channel) {
-                Some(wish) if wish.is_confirmed() => return Ok(()),
-                Some(wish) if wish.wanted => {}
-                _ => return Err(Unavailable),
+            match self.wishes.lock().is_confirmed(channel) {
+                Some(true) => return Ok(()),
+                Some(false) => {}
+                None => return Err(Unavailable),
             }
             confirmed.await;
         }
@@ -151,7 +88,7 @@ impl Subscriptions {
     pub(super) async fn keep(self: Arc<Self>, options: Arc<Options>, address: Address) {
         let mut backoff = Backoff::default();
         loop {
-            let line = self.begin();
+            let line = self.wishes.lock().begin();
             let listener = self.clone();
             match dial::open(&options, &address, move |push| listener.hear(line, push)).await {
                 Ok(line) => {
@@ -166,14 +103,8 @@ impl Subscriptions {
         }
     }
 
-    fn begin(&self) -> u64 {
-        let mut state = self.state.lock();
-        state.line += 1;
-        state.line
-    }
-
     async fn serve(&self, line: &Line) {
-        self.restore();
+        self.wishes.lock().connect();
         let ping = cmd("PING");
         tokio::select! {
             () = self.write(line) => {}
@@ -182,40 +113,19 @@ impl Subscriptions {
         }
     }
 
-    /// Everything that is wanted is to be written to the new connection.
-    fn restore(&self) {
-        let mut state = self.state.lock();
-        state.connected = true;
-        state.start_over();
-        state.unwritten = state.channels.keys().cloned().collect();
-        self.changed.notify_one();
-    }
-
     fn cut(&self) {
-        let mut state = self.state.lock();
-        state.connected = false;
-        // What still comes from the old connection is not heard.
-        state.line += 1;
-        state.start_over();
-        state.whole = false;
-        drop(state);
+        self.wishes.lock().cut();
         self.confirmed.notify_waiters();
         self.voice.cut(self.id);
     }
 
     /// Tells what has become of the subscriptions as a whole.
     fn tell(&self) {
-        let (gap, became_whole) = {
-            let mut state = self.state.lock();
-            let gap = std::mem::take(&mut state.gap);
-            let whole = state.missing == 0;
-            let was_whole = std::mem::replace(&mut state.whole, whole) && !gap;
-            (gap, whole && !was_whole)
-        };
-        if gap {
+        let news = self.wishes.lock().news();
+        if news.gap {
             self.voice.cut(self.id);
         }
-        if became_whole {
+        if news.whole {
             self.voice.shard(self.id, |shard| shard.listening = true);
         }
     }
@@ -225,7 +135,7 @@ impl Subscriptions {
         loop {
             let changed = self.changed.notified();
             self.tell();
-            let (on, off) = self.take();
+            let (on, off) = self.wishes.lock().take(BATCH);
             let is_idle = on.is_empty() && off.is_empty();
             let (subscribe, unsubscribe) =
                 if self.sharded { ("SSUBSCRIBE", "SUNSUBSCRIBE") } else { ("SUBSCRIBE", "UNSUBSCRIBE") };
@@ -249,39 +159,10 @@ impl Subscriptions {
         }
     }
 
-    /// The next channels to subscribe to, and those to unsubscribe from.
-    fn take(&self) -> (Vec<Channel>, Vec<Channel>) {
-        let mut state = self.state.lock();
-        let (mut on, mut off) = (Vec::new(), Vec::new());
-        while on.len() < BATCH && off.len() < BATCH {
-            let Some(channel) = state.unwritten.pop() else { break };
-            let Some(wish) = state.channels.get_mut(&channel) else { continue };
-            if wish.wanted == wish.written {
-                if wish.is_over() {
-                    state.channels.remove(&channel);
-                }
-                continue;
-            }
-            wish.written = wish.wanted;
-            wish.unanswered += 1;
-            if wish.wanted { &mut on } else { &mut off }.push(channel);
-        }
-        if state.unanswered == 0 {
-            state.progress = Some(Instant::now());
-        }
-        state.unanswered += on.len() + off.len();
-        (on, off)
-    }
-
     /// Ends when the server does not answer subscriptions, but everything else.
     async fn refused(&self) {
-        loop {
+        while !self.wishes.lock().is_stuck(ANSWER_WITHIN) {
             tokio::time::sleep(ANSWER_WITHIN / 4).await;
-            let state = self.state.lock();
-            let is_stuck = |since: Instant| since.elapsed() > ANSWER_WITHIN;
-            if state.unanswered > 0 && state.progress.is_some_and(is_stuck) {
-                return;
-            }
         }
     }
 
@@ -294,77 +175,30 @@ impl Subscriptions {
         match push.kind {
             PushKind::Message | PushKind::SMessage => {
                 let (Some(subject), Some(Value::BulkString(payload))) =
-                    (self.subject(line, &channel), data.next())
+                    (self.wishes.lock().subject(line, &channel), data.next())
                 else {
                     return;
                 };
                 self.voice.receive(&subject, Bytes::from(payload));
             }
-            PushKind::Subscribe | PushKind::SSubscribe => self.answered(line, channel, true),
-            PushKind::Unsubscribe | PushKind::SUnsubscribe => self.answered(line, channel, false),
+            PushKind::Subscribe | PushKind::SSubscribe => self.answered(line, &channel, true),
+            PushKind::Unsubscribe | PushKind::SUnsubscribe => self.answered(line, &channel, false),
             _ => {}
         }
     }
 
-    fn subject(&self, line: u64, channel: &Channel) -> Option<Arc<Subject>> {
-        let state = self.state.lock();
-        let wish = state.channels.get(channel).filter(|wish| wish.wanted && state.line == line)?;
-        Some(wish.subject.clone())
-    }
-
-    fn answered(&self, line: u64, channel: Channel, subscribed: bool) {
-        let mut state = self.state.lock();
-        let state = &mut *state;
-        let Some(wish) = state.channels.get_mut(&channel).filter(|_| state.line == line) else { return };
-        if wish.unanswered > 0 {
-            wish.unanswered -= 1;
-            state.unanswered -= 1;
-            state.progress = Some(Instant::now());
-            let found = wish.is_confirmed() && std::mem::take(&mut wish.missing);
-            state.missing -= usize::from(found);
-            self.confirmed.notify_waiters();
-        } else if !subscribed {
-            // Nobody asked for it: the slot is at another server now.
-            wish.written = false;
-            if wish.wanted {
-                state.missing += usize::from(!std::mem::replace(&mut wish.missing, true));
-                state.gap = true;
-                self.moved.notify_one();
-            }
+    fn answered(&self, line: u64, channel: &Channel, subscribed: bool) {
+        let (moved, has_news) = {
+            let mut wishes = self.wishes.lock();
+            (wishes.answered(line, channel, subscribed), wishes.has_news())
+        };
+        self.confirmed.notify_waiters();
+        if moved {
+            self.moved.notify_one();
         }
-        if wish.is_over() {
-            state.channels.remove(&channel);
-        }
-        if state.missing == 0 || state.gap {
+        if has_news {
             self.changed.notify_one();
         }
-    }
-}
-
-impl State {
-    /// Nothing of what was written counts any more.
-    fn start_over(&mut self) {
-        self.channels.retain(|_, wish| wish.wanted);
-        self.channels.values_mut().for_each(|wish| {
-            (wish.written, wish.unanswered, wish.missing) = (false, 0, true);
-        });
-        self.missing = self.channels.len();
-        (self.unanswered, self.progress) = (0, None);
-        self.unwritten.clear();
-    }
-}
-
-impl Wish {
-    fn new(subject: Arc<Subject>) -> Self {
-        Self { subject, wanted: false, written: false, unanswered: 0, missing: false }
-    }
-
-    fn is_confirmed(&self) -> bool {
-        self.wanted && self.written && self.unanswered == 0
-    }
-
-    fn is_over(&self) -> bool {
-        !self.wanted && !self.written && self.unanswered == 0
     }
 }
 
