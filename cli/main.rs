@@ -1,6 +1,6 @@
 //! `gustnado`: sends to the connections of a cluster of nodes, closes them, and lists them, from a command line.
 
-use std::{collections::BTreeSet, error::Error, sync::Arc, time::Duration};
+use std::{collections::BTreeSet, error::Error, process::ExitCode, sync::Arc, time::Duration};
 
 use clap::{Args, Parser, Subcommand};
 use gustnado::{
@@ -88,8 +88,17 @@ fn adapter(url: &str, prefix: &str) -> Result<Arc<dyn Adapter>, Box<dyn Error>> 
 }
 
 #[tokio::main]
-async fn main() -> Result<(), Box<dyn Error>> {
-    let cli = Cli::parse();
+async fn main() -> ExitCode {
+    match done(&Cli::parse()).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("gustnado: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn done(cli: &Cli) -> Result<(), Box<dyn Error>> {
     let publisher = Publisher::connect(adapter(&cli.url, &cli.prefix)?).await?;
     let done = run(&cli.command, publisher.hub()).await;
     publisher.stop().await;

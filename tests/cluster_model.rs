@@ -235,14 +235,14 @@ async fn run(seed: u64, steps: usize, looks: usize) {
 
 #[tokio::test(start_paused = true)]
 async fn all_nodes_agree_when_it_is_quiet_after_long_unrest() {
-    for seed in 0..4 {
-        run(seed, 60, 20).await;
+    for seed in 0..3 {
+        run(seed, 60, 12).await;
     }
 }
 
 #[tokio::test(start_paused = true)]
 async fn all_nodes_agree_when_it_is_quiet_after_short_unrest() {
-    for seed in 10..14 {
-        run(seed, 6, 120).await;
+    for seed in 10..12 {
+        run(seed, 6, 80).await;
     }
 }

@@ -244,6 +244,29 @@ async fn middleware_answers_what_it_does_not_let_pass() {
     client.bye().await;
 }
 
+#[cfg(feature = "commands")]
+#[tokio::test]
+async fn presence_tells_members_of_one_node_who_is_on_the_other() {
+    let example = Example::run("presence", &[]).await;
+    let mut ann = example.connect("/one?user=ann").await;
+    let frame = |text: Frame| -> serde_json::Value {
+        let Frame::Text(text) = text else { panic!("expected a text, got {text:?}") };
+        serde_json::from_str(&text).expect("JSON")
+    };
+    // She is in the lobby once she is answered.
+    let here = frame(says(&mut ann, r#"{"channel":"lobby","cmd":"presence","id":1}"#).await);
+    assert_eq!(here["param"]["users"]["ann"][0]["meta"]["node"], "one");
+    let bob = example.connect("/two?user=bob").await;
+    let came = frame(next(&mut ann).await);
+    assert_eq!((&came["cmd"], &came["param"]["user"]), (&"online".into(), &"bob".into()));
+    assert_eq!(came["param"]["meta"]["node"], "two");
+    let here = frame(says(&mut ann, r#"{"channel":"lobby","cmd":"presence","id":2}"#).await);
+    assert_eq!(here["param"]["users"].as_object().expect("users").len(), 2);
+    drop(bob);
+    let went = frame(next(&mut ann).await);
+    assert_eq!((&went["param"]["user"], &went["param"]["online"]), (&"bob".into(), &false.into()));
+}
+
 #[tokio::test]
 async fn multi_room_says_things_in_one_room_at_a_time() {
     let example = Example::run("multi_room", &[]).await;
@@ -416,5 +439,50 @@ mod redis {
             }
         };
         tokio::time::timeout(Duration::from_secs(10), heard).await.expect("the nodes are one again");
+    }
+}
+
+/// The next frame of commands.
+async fn next_json(client: &mut Client) -> serde_json::Value {
+    let Frame::Text(text) = next(client).await else { panic!("a text") };
+    serde_json::from_str(&text).expect("JSON")
+}
+
+#[tokio::test]
+async fn recovery_gives_a_page_that_was_cut_every_line_that_it_missed() {
+    let example = Example::run("recovery", &[]).await;
+    assert_eq!(get(&example, "/").await.0, StatusCode::OK);
+    let mut writer = example.connect("/ws").await;
+    writer.text(r#"{"cmd":"join","channel":"lines"}"#).await;
+    let mut page = example.connect("/ws").await;
+    page.text(r#"{"cmd":"join","channel":"lines","id":"join"}"#).await;
+    let mut position = next_json(&mut page).await["param"]["position"].take();
+    for number in 1..=30 {
+        let param = serde_json::json!({ "cmd": "line", "param": number, "key": format!("k{number}") });
+        let publish =
+            serde_json::json!({ "cmd": "publish", "channel": "lines", "param": param, "id": number });
+        writer.text(&publish.to_string()).await;
+        // Its own line, the answer, and what it hears of pages that come and go.
+        while next_json(&mut writer).await["id"] != number {}
+        match number % 10 {
+            // Without a word.
+            3 => drop(std::mem::replace(&mut page, example.connect("/ws").await)),
+            7 => {
+                let join = serde_json::json!({
+                    "cmd": "join", "channel": "lines", "param": { "since": position }, "id": "join"
+                });
+                page.text(&join.to_string()).await;
+                assert_eq!(next_json(&mut page).await["param"]["recovered"], true);
+                for missed in number - 4..=number {
+                    assert_eq!(next_json(&mut page).await["param"], missed);
+                }
+                position["offset"] = number.into();
+            }
+            4..7 => {}
+            _ => {
+                assert_eq!(next_json(&mut page).await["param"], number);
+                position["offset"] = number.into();
+            }
+        }
     }
 }

@@ -94,14 +94,13 @@ async fn ten_thousand_rooms_are_back_two_seconds_after_their_server() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn who_logs_in_with_a_wrong_password_stays_down() {
-    let server = Server::nats(&["--user", "ann", "--pass", "geheim"]);
+    let server = Server::nats(&["--user", "ann", "--pass", "gehe:im"]);
     let url = |password: &str| format!("nats://ann:{password}@127.0.0.1:{}", server.port);
-    let node = Node::up(Nats::new(&url("geheim")).expect("a URL")).await;
+    let node = Node::up(Nats::new(&url("gehe%3Aim")).expect("a URL")).await;
     node.listen("r").await;
     node.publish("r", "hello");
     assert_eq!(node.inbox.next().await, "hello");
-    let url_alone = format!("nats://127.0.0.1:{}", server.port);
-    let given = Node::up(Nats::new(&url_alone).expect("a URL").login("ann", "geheim")).await;
+    let given = Node::up(Nats::new(&url("falsch")).expect("a URL").login("ann", "gehe:im")).await;
     assert_eq!(given.adapter.link(), Link::Up);
     let stranger = Node::start(Nats::new(&url("falsch")).expect("a URL"));
     assert!(stranger.adapter.confirmed(&Subject::room("r")).await.is_err());

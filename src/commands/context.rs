@@ -8,8 +8,7 @@ use tokio::sync::OwnedMutexGuard;
 use crate::{
     adapter::ReadFrom,
     conn::Conn,
-    hub::{Entered, Hub, JoinError, Joined, Left, Report},
-    protocol::message::Message,
+    hub::{Hub, JoinError, Joined, Left, Report, Words},
 };
 
 use super::{
@@ -132,7 +131,7 @@ impl<S: Send + Sync + 'static> Context<S> {
         &self,
         room: &str,
         from: ReadFrom,
-        hello: impl FnOnce(Joined) -> Box<dyn FnOnce(&Entered) -> Option<Message> + Send>,
+        hello: impl FnOnce(Joined) -> Words,
     ) -> Result<(), JoinError> {
         let (joined, _) = self.conn().join_saying(room, from, hello).await?;
         if joined != Joined::Already {

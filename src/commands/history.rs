@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     adapter::{Position, ReadFrom},
-    hub::{Entered, Framing, Joined, Lost, LostMessages},
+    hub::{Entered, Framing, Joined, Lost, LostMessages, Words},
     protocol::message::Message,
 };
 
@@ -101,7 +101,7 @@ pub(super) async fn join<S: Send + Sync + 'static>(
     let (from, since) = From::of(frame)?;
     let asked = from.since.is_some() || from.last.is_some();
     let (id, codec, channel) = (frame.id.clone(), frame.codec, room.to_owned());
-    let hello = move |joined: Joined| -> Box<dyn FnOnce(&Entered) -> Option<Message> + Send> {
+    let hello = move |joined: Joined| -> Words {
         Box::new(move |entered| {
             let standing = Standing::new(Some(outcome(joined)), asked, entered);
             match &id {

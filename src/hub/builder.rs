@@ -218,6 +218,7 @@ impl HubBuilder {
             handlers: Default::default(),
             left: Default::default(),
             encoded: Default::default(),
+            compressed: Default::default(),
         }));
         if let Some(cluster) = &hub.0.cluster {
             cluster.start(&Arc::downgrade(&hub.0));

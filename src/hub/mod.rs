@@ -4,6 +4,7 @@
 //! connection's list of rooms, [presence], the index, a group. No code of the application runs under any of them, and none is
 //! held across an await.
 
+mod agreements;
 mod builder;
 mod cluster;
 mod everywhere;
@@ -33,7 +34,7 @@ use parking_lot::{Mutex, RwLock};
 use tokio::sync::Notify;
 
 #[cfg(feature = "commands")]
-pub(crate) use self::history::{Framed, Framing, LostMessages};
+pub(crate) use self::history::{Framed, Framing, LostMessages, Words};
 #[cfg(feature = "commands")]
 pub(crate) use self::presence::Change;
 use self::{
@@ -105,6 +106,8 @@ struct Inner {
     histories: Histories,
     /// Who is in which room, on every node.
     presence: Presence,
+    /// How often one was compressed for them.
+    compressed: AtomicU64,
     /// The other nodes, if there is an adapter to them.
     cluster: Option<Cluster>,
 }
@@ -301,6 +304,7 @@ impl Conn {
         let new = self.member().user.set(user.into()).is_ok();
         if new {
             self.hub().enter_user(self, user);
+            self.reappear();
         }
         new || self.user() == Some(user)
     }
@@ -321,7 +325,10 @@ impl Conn {
 }
 
 impl Inner {
-    fn encoded(&self) {
+    fn encoded(&self, compressed: usize) {
         self.encoded.fetch_add(1, Relaxed);
+        if compressed > 0 {
+            self.compressed.fetch_add(compressed as u64, Relaxed);
+        }
     }
 }

@@ -113,8 +113,16 @@ pub struct FanOut {
     pub bytes: u64,
     /// Outboxes that took one.
     pub deliveries: u64,
-    /// Outboxes that did not, for any of the reasons in a [`Report`].
+    /// Outboxes that did not: `full + disconnected + too_large + closing`.
     pub dropped: u64,
+    /// Of those: they were full, where [`SlowReader::DropNewest`](crate::SlowReader) is the choice.
+    pub full: u64,
+    /// Their connection was closed because they were full.
+    pub disconnected: u64,
+    /// They could not hold the message even if they were empty.
+    pub too_large: u64,
+    /// Their connection was closing already.
+    pub closing: u64,
 }
 
 /// The counters behind [`FanOut`].
@@ -123,7 +131,10 @@ pub(crate) struct FanOutCounters {
     messages: AtomicU64,
     bytes: AtomicU64,
     deliveries: AtomicU64,
-    dropped: AtomicU64,
+    full: AtomicU64,
+    disconnected: AtomicU64,
+    too_large: AtomicU64,
+    closing: AtomicU64,
 }
 
 impl FanOutCounters {
@@ -134,16 +145,30 @@ impl FanOutCounters {
     pub(crate) fn add_many(&self, messages: usize, bytes: usize, report: &Report) {
         self.messages.fetch_add(messages as u64, Relaxed);
         self.bytes.fetch_add(bytes as u64, Relaxed);
-        self.deliveries.fetch_add(report.queued as u64, Relaxed);
-        self.dropped.fetch_add((report.recipients() - report.queued) as u64, Relaxed);
+        let outcomes = [
+            (&self.deliveries, report.queued),
+            (&self.full, report.dropped),
+            (&self.disconnected, report.disconnected),
+            (&self.too_large, report.too_large),
+            (&self.closing, report.closing),
+        ];
+        for (counter, more) in outcomes.into_iter().filter(|(_, more)| *more > 0) {
+            counter.fetch_add(more as u64, Relaxed);
+        }
     }
 
     pub(crate) fn read(&self) -> FanOut {
-        FanOut {
+        let mut fan_out = FanOut {
             messages: self.messages.load(Relaxed),
             bytes: self.bytes.load(Relaxed),
             deliveries: self.deliveries.load(Relaxed),
-            dropped: self.dropped.load(Relaxed),
-        }
+            dropped: 0,
+            full: self.full.load(Relaxed),
+            disconnected: self.disconnected.load(Relaxed),
+            too_large: self.too_large.load(Relaxed),
+            closing: self.closing.load(Relaxed),
+        };
+        fan_out.dropped = fan_out.full + fan_out.disconnected + fan_out.too_large + fan_out.closing;
+        fan_out
     }
 }

@@ -6,8 +6,8 @@ use indexmap::IndexSet;
 
 use crate::{
     adapter::Subject,
-    conn::{Conn, ConnId},
-    protocol::{close::CloseFrame, frame::Encoded, message::Message},
+    conn::{Conn, ConnId, Later},
+    protocol::{close::CloseFrame, deflate::Outgoing, encoded::Encoded, message::Message},
 };
 
 use super::{
@@ -182,6 +182,10 @@ impl Target {
         framed: bool,
         report: &mut Report,
     ) -> Result<(), PublishError> {
+        if !self.keeps_history() {
+            *report = self.send_act(&Act::Send { message, other });
+            return Ok(());
+        }
         let (logged, rest) = self.parted();
         if let Some(rest) = rest {
             *report = rest.send_act(&Act::Send { message: message.clone(), other: other.clone() });
@@ -240,8 +244,9 @@ impl Target {
         });
         if !others.is_empty() {
             let other = other()?;
-            let encoded = self.hub.encode(&other);
-            others.iter().for_each(|conn| report.add(conn.offer(&encoded)));
+            let encoded = self.hub.encode(&other, others.iter().filter_map(Conn::outgoing).copied());
+            let mut later = Later::default();
+            others.iter().for_each(|conn| report.add(conn.offer(&encoded, &mut later)));
         }
         if somebody {
             self.hub.0.fan_out.add(message.len(), &report);
@@ -255,13 +260,16 @@ impl Target {
         if groups.is_empty() && one.is_none() {
             return false;
         }
-        let encoded = self.hub.encode(message);
+        let outgoing = groups.iter().flat_map(|group| group.outgoing());
+        let outgoing = outgoing.chain(one.as_ref().and_then(Conn::outgoing).copied());
+        let encoded = self.hub.encode(message, outgoing);
+        let mut later = Later::default();
         let mut seen = (groups.len() > 1).then(HashSet::new);
         for group in groups {
-            group.send(&encoded, &self.except, seen.as_mut(), &mut wanted, report);
+            group.send(&encoded, &self.except, seen.as_mut(), &mut wanted, report, &mut later);
         }
         if let Some(conn) = one.filter(|conn| !self.except.contains(&conn.id()) && wanted(conn)) {
-            report.add(conn.offer(&encoded));
+            report.add(conn.offer(&encoded, &mut later));
         }
         true
     }
@@ -320,9 +328,12 @@ impl Hub {
         Target { hub: self.clone(), to, except: Vec::new(), key: None }
     }
 
-    fn encode<'a>(&self, message: &'a Message) -> Encoded<'a> {
-        self.0.encoded();
-        Encoded::new(message)
+    /// All forms of a message, made before any group is locked.
+    fn encode<'a>(&self, message: &'a Message, all: impl Iterator<Item = Outgoing>) -> Encoded<'a> {
+        let mut encoded = Encoded::new(message);
+        let compressed = all.filter(|outgoing| encoded.compress(outgoing)).count();
+        self.0.encoded(compressed);
+        encoded
     }
 }
 

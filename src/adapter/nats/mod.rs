@@ -18,6 +18,7 @@ use async_nats::{ServerAddr, Subscriber};
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures_core::Stream;
+use percent_encoding::percent_decode_str;
 use tokio::time::timeout;
 
 use self::{interests::Interests, session::Session};
@@ -79,11 +80,12 @@ impl Nats {
     ///
     /// [`InvalidNatsUrl`].
     pub fn new(urls: &str) -> Result<Self, InvalidNatsUrl> {
-        let servers =
-            urls.split(',').map(str::parse).collect::<Result<_, _>>().map_err(|_| InvalidNatsUrl)?;
+        let servers: Result<Vec<ServerAddr>, _> = urls.split(',').map(str::parse).collect();
+        let servers = servers.map_err(|_| InvalidNatsUrl)?;
+        let login = servers.iter().find_map(login);
         let (published, refused) = Default::default();
         let (prefix, running) = ("gustnado".into(), OnceLock::new());
-        Ok(Self { servers, login: None, prefix, running, published, refused })
+        Ok(Self { servers, login, prefix, running, published, refused })
     }
 
     /// What all subjects begin with: `gustnado` by default. Clusters of nodes that share a NATS need different ones.
@@ -95,7 +97,7 @@ impl Nats {
         self
     }
 
-    /// Who logs in where a URL names nobody. A password in a URL is taken as it is written there, escapes and all.
+    /// Who logs in, instead of whom the first URL with a user names.
     #[must_use]
     pub fn login(mut self, username: &str, password: &str) -> Self {
         self.login = Some((username.to_owned(), password.to_owned()));
@@ -211,6 +213,12 @@ impl fmt::Debug for Nats {
             .field("link", &self.link())
             .finish_non_exhaustive()
     }
+}
+
+/// User and password of a URL.
+fn login(server: &ServerAddr) -> Option<(String, String)> {
+    let decoded = |text: &str| percent_decode_str(text).decode_utf8_lossy().into_owned();
+    Some((decoded(server.username()?), decoded(server.password().unwrap_or_default())))
 }
 
 /// The next message of a subscription, until it ends.

@@ -23,7 +23,10 @@ impl Inbox for HubInbox {
     }
 
     fn entry(&self, room: &str, position: Position, entry: Bytes) {
-        self.with(|hub, _| hub.entry(room, position, entry));
+        self.with(|hub, cluster| {
+            cluster.counters.entries.add_one();
+            hub.entry(room, position, entry);
+        });
     }
 
     fn link_changed(&self, link: Link) {

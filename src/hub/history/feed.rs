@@ -145,7 +145,7 @@ impl<E: Kept, J> Feed<E, J> {
             ReadFrom::Last(count) => ReadFrom::Last(count.min(self.bounds.entries)),
             after => after,
         };
-        if let Some(entries) = self.from_window(since) {
+        if let Some(entries) = self.in_window(since) {
             return Some(Step::Admit(who, Admission { position: self.head, missed: Ok(entries) }));
         }
         self.joining.push(Joining { who, since, after: self.reads, tries: 0 });
@@ -280,7 +280,7 @@ impl<E: Kept, J> Feed<E, J> {
         Step::Deliver(offset, entry)
     }
 
-    fn from_window(&self, since: ReadFrom) -> Option<Vec<(u64, E)>> {
+    fn in_window(&self, since: ReadFrom) -> Option<Vec<(u64, E)>> {
         let head = self.head?;
         match since {
             ReadFrom::Last(count) => self.window.last(count),
@@ -294,7 +294,7 @@ impl<E: Kept, J> Feed<E, J> {
     /// What somebody missed, as far as a read has told.
     fn admit(&self, joining: &Joining<J>, part: &Part<E>) -> Option<Result<Vec<(u64, E)>, Lost>> {
         let head = self.head?;
-        if let Some(entries) = self.from_window(joining.since) {
+        if let Some(entries) = self.in_window(joining.since) {
             return Some(Ok(entries));
         }
         // Whether the epoch is still another, only a read can tell that was begun after that position was given out.

@@ -18,8 +18,13 @@ use crate::{
 use super::{
     Lost,
     framing::{Framed, LostMessages},
-    room::{Followed, Hello, Joiner, Placed},
+    member::{Hello, Joiner, Placed},
+    room::Followed,
 };
+
+/// What somebody is told ahead of a room's messages. It runs under the room's lock, so that it is no code of the
+/// application.
+pub(crate) type Words = Box<dyn FnOnce(&Entered) -> Option<Message> + Send>;
 
 /// How a connection has entered a room that keeps history.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -64,7 +69,7 @@ impl Conn {
         &self,
         room: &str,
         from: ReadFrom,
-        hello: impl FnOnce(Joined) -> Box<dyn FnOnce(&Entered) -> Option<Message> + Send>,
+        hello: impl FnOnce(Joined) -> Words,
     ) -> Result<(Joined, Entered), JoinError> {
         let hub = self.hub();
         hub.may_join(&JoinRequest { room, user: self.user(), conn: Some(self) })?;

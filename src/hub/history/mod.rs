@@ -12,6 +12,7 @@ mod feed;
 mod framing;
 mod join;
 mod log;
+mod member;
 mod part;
 mod publish;
 mod room;
@@ -21,7 +22,6 @@ use std::time::Duration;
 
 use self::entry::Entry;
 pub(crate) use self::framing::{Framed, Framing, LostMessages};
-pub(crate) use self::publish::Publishing;
 pub(super) use self::room::{Delivered, Followed};
 use self::{
     counters::HistoryCounters,
@@ -30,6 +30,7 @@ use self::{
     log::Log,
 };
 pub use self::{counters::HistoryStats, framing::Publication, join::Entered};
+pub(crate) use self::{join::Words, publish::Publishing};
 use crate::adapter::{Gap, Retention};
 
 /// How long the log may take to answer.

@@ -29,7 +29,6 @@ impl Target {
     }
 
     /// Whether a room that it is for keeps history.
-    #[cfg(feature = "commands")]
     pub(crate) fn keeps_history(&self) -> bool {
         matches!(&self.to, To::Rooms(rooms) if rooms.iter().any(|room| self.hub.keeps_history(room.name())))
     }

@@ -7,27 +7,22 @@ use std::{
 
 use indexmap::IndexMap;
 use parking_lot::Mutex;
-use tokio::sync::oneshot;
 
 use crate::{
     adapter::{Position, ReadFrom, Retention},
-    conn::{Conn, ConnId, Offered},
-    protocol::{
-        close::{CloseCode, CloseFrame},
-        frame::Encoded,
-        message::Message,
-        text::Text,
-    },
+    conn::{ConnId, Later, Offered},
+    hub::report::Report,
+    protocol::encoded::Encoded,
 };
 
 use super::{
     Entered, Lost,
     counters::HistoryCounters,
-    entry::{Form, Published},
+    entry::Published,
     feed::{Admission, Bounds, Feed, Step},
-    framing::{FrameLost, Framed, Framing, LostMessages, Notices},
+    framing::{FrameLost, Framed, Notices},
+    member::{Joiner, Member, Placed},
 };
-use crate::hub::report::Report;
 
 /// A room that keeps history, as this node follows its log.
 ///
@@ -46,51 +41,11 @@ struct State {
     feed: Feed<Published, Box<Joiner>>,
     /// Who is in the room, though it may not be given anything yet.
     present: HashSet<ConnId>,
-    members: IndexMap<ConnId, Standing>,
+    members: IndexMap<ConnId, Member>,
     /// A task reads the log.
     driven: bool,
     /// Nobody is in the room any more.
     over: bool,
-}
-
-/// A member, and where it stands.
-#[derive(Debug)]
-struct Standing {
-    conn: Conn,
-    framing: Option<&'static dyn Framing>,
-    notices: Option<Arc<Notices>>,
-    /// The last message that it was meant to get; `None` while the log could not be read.
-    last: Option<u64>,
-}
-
-/// Somebody on the way in.
-#[derive(Debug)]
-pub(super) struct Joiner {
-    pub(super) conn: Conn,
-    pub(super) notices: Option<Arc<Notices>>,
-    pub(super) since: ReadFrom,
-    /// Makes what it is told ahead of the messages.
-    pub(super) hello: Hello,
-    pub(super) placed: oneshot::Sender<Placed>,
-}
-
-/// What somebody is told when it is in.
-pub(super) enum Hello {
-    /// Whatever the layer above says, which runs no code of the application.
-    First(Box<dyn FnOnce(&Entered) -> Option<Message> + Send>),
-    /// It was told before, and gets what is left; only a loss is told.
-    Again,
-}
-
-/// How far somebody has come.
-#[derive(Debug)]
-pub(super) enum Placed {
-    /// It is a member.
-    In(Entered),
-    /// Its outbox has no room: these come first, and then what comes after `at`.
-    Behind { entered: Entered, queue: VecDeque<Message>, at: Position },
-    /// It is not in the room any more.
-    Left,
 }
 
 /// What was put into outboxes.
@@ -183,7 +138,7 @@ impl Followed {
             let entered = Entered { position: state.feed.head(), missed: Ok(()) };
             let hello = joiner.hello.say(&entered, &state.room, None, None);
             if let Some(hello) = &hello {
-                joiner.conn.offer(&Encoded::new(hello));
+                joiner.conn.offer(&Encoded::new(hello), &mut Later::default());
             }
             let _ = joiner.placed.send(Placed::In(entered));
             return;
@@ -242,7 +197,7 @@ impl State {
         let mut next = self.members.iter().find_map(|(id, member)| member.form_of(*id, offset, entry));
         while let Some(form) = next.take() {
             let message = entry.message(form);
-            let encoded = Encoded::new(&message);
+            let (encoded, mut later) = (Encoded::new(&message), Later::default());
             delivered.bytes += message.len();
             delivered.encoded += 1;
             for (id, member) in &mut self.members {
@@ -253,7 +208,7 @@ impl State {
                         continue;
                     }
                 }
-                let offered = member.conn.offer(&encoded);
+                let offered = member.conn.offer(&encoded, &mut later);
                 delivered.report.add(offered);
                 member.last = Some(offset);
                 if offered == Offered::TooLarge {
@@ -294,13 +249,13 @@ impl State {
             _ => position.map(|it| it.offset),
         };
         let framing = conn.extension::<Framed>().map(|framed| framed.0);
-        let mut member = Standing { conn, framing, notices, last: start };
+        let mut member = Member { conn, framing, notices, last: start };
         let mut queue =
             VecDeque::from_iter(hello.say(&entered, &self.room, framing, member.notices.as_deref()));
         let Some(position) = position else {
             // It is told where it stands when that is known.
             for hello in &queue {
-                member.conn.offer(&Encoded::new(hello));
+                member.conn.offer(&Encoded::new(hello), &mut Later::default());
             }
             self.members.insert(member.conn.id(), member);
             let _ = placed.send(Placed::In(entered));
@@ -324,76 +279,5 @@ impl State {
         } else {
             Placed::Behind { entered, queue, at: Position { offset: at, ..position } }
         });
-    }
-}
-
-impl Hello {
-    fn say(
-        self,
-        entered: &Entered,
-        room: &str,
-        framing: Option<&'static dyn Framing>,
-        notices: Option<&Notices>,
-    ) -> Option<Message> {
-        match (self, entered) {
-            (Self::First(hello), entered) => hello(entered),
-            (Self::Again, Entered { position: Some(position), missed: Err(why) }) => {
-                let lost = LostMessages { room, why: *why, position: *position };
-                let notice = || notices.map(|notices| notices.get(*why).clone());
-                framing.map(|framing| framing.lost(&lost)).or_else(notice)
-            }
-            (Self::Again, _) => None,
-        }
-    }
-}
-
-impl Standing {
-    /// The form of an entry that this member is to get; `None` if it has it, or is not meant to.
-    fn form_of(&self, id: ConnId, offset: u64, entry: &Published) -> Option<Form> {
-        let last = self.last.filter(|last| *last < offset && entry.is_for(id))?;
-        Some(entry.form(&self.conn, self.framing, last))
-    }
-
-    /// Puts messages into the outbox as long as it has room; whether it had for all of them.
-    fn push(&self, queue: &mut VecDeque<Message>) -> bool {
-        while let Some(first) = queue.front() {
-            if !self.conn.offer_if_room(&Encoded::new(first)) {
-                return false;
-            }
-            queue.pop_front();
-        }
-        true
-    }
-
-    fn tell_lost(&mut self, room: &str, why: Lost, position: Position, counters: &HistoryCounters) {
-        counters.recovery(Some(why));
-        self.last = Some(position.offset);
-        let framed = self.framing.map(|framing| framing.lost(&LostMessages { room, why, position }));
-        let notice = || self.notices.as_ref().map(|notices| notices.get(why).clone());
-        if let Some(message) = framed.or_else(notice) {
-            self.conn.offer(&Encoded::new(&message));
-        }
-    }
-
-    /// A message is larger than its outbox: it is told that it lost it, or it could not go on.
-    fn cannot_have(&mut self, room: &str, head: Option<Position>, offset: u64, counters: &HistoryCounters) {
-        match (self.framing, head) {
-            (Some(_), Some(head)) => {
-                self.tell_lost(room, Lost::Limit, Position { offset, ..head }, counters);
-            }
-            _ => {
-                let reason = Text::from_static("a message is larger than the outbox");
-                self.conn.close_with(CloseFrame::sendable(CloseCode::MESSAGE_TOO_BIG, reason));
-            }
-        }
-    }
-}
-
-impl std::fmt::Debug for Hello {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(match self {
-            Self::First(_) => "First",
-            Self::Again => "Again",
-        })
     }
 }

@@ -169,6 +169,17 @@ impl Hub {
 }
 
 impl Conn {
+    /// It is known now whose connection it is: where it was seen by its id it is seen by its user.
+    pub(super) fn reappear(&self) {
+        let hub = self.hub();
+        for room in self.rooms() {
+            if hub.0.presence.used.load(Relaxed) && hub.disconnect(self.id(), &room) {
+                hub.disappear(self.id(), &room);
+                self.appear(&room);
+            }
+        }
+    }
+
     /// Is seen in a room from here on, if it is in it.
     pub(crate) fn appear(&self, name: &str) {
         // Held to the end: a leave that comes meanwhile finds it there.
