@@ -105,11 +105,22 @@ fn handshake(stream: &mut Stream, dialect: &Dialect) -> Result<()> {
         response.extend(byte);
     }
     if dialect.protocol == Protocol::SocketIo {
-        let opened = read_frame(stream)?.1;
-        ensure!(opened.starts_with(b"0{"), "Engine.IO did not open the connection");
-        stream.write_all(&wire::masked_text(b"40"))?;
-        let joined = read_frame(stream)?.1;
-        ensure!(joined.starts_with(b"40{"), "Socket.IO did not open the namespace");
+        open_namespace(stream)?;
+    }
+    Ok(())
+}
+
+/// What Engine.IO and Socket.IO say before the first event: the one opens and pings, the other joins a namespace.
+fn open_namespace(stream: &mut Stream) -> Result<()> {
+    let opened = read_frame(stream)?.1;
+    ensure!(opened.starts_with(b"0{"), "Engine.IO did not open the connection");
+    stream.write_all(&wire::masked_text(b"40"))?;
+    // In either order; the next ping comes after 25 s.
+    for _ in 0..2 {
+        match read_frame(stream)?.1.as_slice() {
+            b"2" => stream.write_all(&wire::masked_text(b"3"))?,
+            other => ensure!(other.starts_with(b"40{"), "Socket.IO did not open the namespace"),
+        }
     }
     Ok(())
 }

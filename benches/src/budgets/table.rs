@@ -34,106 +34,81 @@ pub const BUDGETS: &[Budget] = &[
     budget(
         Work::Echo { payload: 16, in_flight: 1 },
         Instructions,
-        0.0,
+        4_941.0,
         0.10,
-        "\
-        one wake-up of the task, one read, one callback, one write; the kernel's part is not in it",
+        "one wake-up of the task, one read, one callback, one write; the kernel's part is not in it",
     ),
     budget(
         Work::Echo { payload: 16, in_flight: 1 },
         Allocations,
-        0.0,
-        0.0,
-        "\
-        the callback's boxed future, the message's bytes and the outbox's chunk, which is given back when it is empty",
+        5.03,
+        0.05,
+        "the callback's boxed future, the message's bytes and the outbox's chunk, which is given back when it is empty",
     ),
     budget(
         Work::Echo { payload: 16, in_flight: 64 },
         Instructions,
-        0.0,
+        1_527.0,
         0.10,
-        "\
-        the wake-up, the read and the write are shared by 64: what is left is framing, the callback and the outbox",
+        "the wake-up, the read and the write are shared by 64: what is left is framing, the callback and the outbox",
     ),
     budget(
         Work::Echo { payload: 16, in_flight: 64 },
         Allocations,
-        0.0,
+        1.23,
         0.05,
-        "\
-        small payloads of a batch share an allocation, and so do the frames in the outbox",
+        "small payloads of a batch share an allocation, and so do the frames in the outbox",
     ),
     budget(
         Work::Echo { payload: 1024, in_flight: 16 },
         Instructions,
-        0.0,
+        4_040.0,
         0.10,
-        "\
-        unmasking and two copies of 1 KiB are in it",
+        "unmasking and two copies of 1 KiB are in it",
     ),
     budget(
         Work::Echo { payload: 1024, in_flight: 16 },
         Allocations,
-        0.0,
+        2.06,
         0.05,
-        "\
-        at most three payloads share an allocation of 4 KiB",
+        "at most three payloads share an allocation of 4 KiB",
     ),
     budget(
         Work::Fanout { payload: 128, members: 128 },
         Instructions,
-        0.0,
+        2_127.0,
         0.10,
-        "\
-        encoded once; for each member a lock, a copy into the outbox, a wake-up and a write",
+        "encoded once; for each member a lock, a copy into the outbox, a wake-up and a write",
     ),
     budget(
         Work::Fanout { payload: 128, members: 128 },
         Allocations,
-        0.0,
+        1.96,
         0.05,
-        "\
-        the outbox's chunk of each member, given back when it is empty",
+        "the outbox's chunk of each member, given back when it is empty",
     ),
     budget(
         Work::Connect,
         Instructions,
-        0.0,
+        71_727.0,
         0.10,
-        "\
-        hyper's parsing and upgrade, two tasks, the hub's registration, on_close and its log event's span",
+        "hyper's parsing and upgrade, two tasks, the hub's registration, on_close and its log event's span",
     ),
-    budget(
-        Work::Connect,
-        Allocations,
-        0.0,
-        0.05,
-        "\
-        about half of them are hyper's and http's",
-    ),
+    budget(Work::Connect, Allocations, 47.0, 0.05, "about half of them are hyper's and http's"),
     budget(
         Work::Idle,
         Bytes,
-        0.0,
+        2_673.0,
         0.10,
-        "\
-        task, Conn, hub entries, the copied request; no buffers. It decides how many connections a machine holds",
+        "task, Conn, hub entries, the copied request; no buffers. It decides how many connections a machine holds",
     ),
-    budget(
-        Work::Echoed,
-        Bytes,
-        0.0,
-        0.10,
-        "\
-        as idle: buffers are given back before the task sleeps",
-    ),
+    budget(Work::Echoed, Bytes, 2_673.0, 0.10, "as idle: buffers are given back before the task sleeps"),
     budget(
         Work::Closed,
         Bytes,
-        16.0,
-        0.0,
-        "\
-        nothing stays but the room that the hub's tables have grown to, which the next connections use",
+        132.0,
+        0.10,
+        "nothing stays but the room that the hub's tables have grown to, which the next connections use",
     ),
 ];
 
