@@ -29,7 +29,7 @@ pub struct Churn {
     latencies: Histogram,
 }
 
-/// One connection, from TCP's handshake until the server has closed it.
+/// One connection, from TCP's handshake until the server has answered the close or closed TCP.
 #[derive(Debug)]
 struct Visit {
     stream: TcpStream,
@@ -118,7 +118,12 @@ impl Churn {
                 self.gone += 1;
                 return Ok(true);
             }
-            // What comes now is the closing handshake, and with Socket.IO the packet that opens the connection.
+            // Not every server closes TCP then; from here on it is up to us. What else comes is ASCII.
+            (None, _) if buffer[..length].contains(&wire::CLOSE) => {
+                self.gone += 1;
+                return Ok(true);
+            }
+            // Of Socket.IO the packet that opens the connection.
             (None, _) => {}
             (Some(response), _) => {
                 response.extend(&buffer[..length]);

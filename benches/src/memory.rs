@@ -76,11 +76,16 @@ fn echo(dialect: &Dialect, stream: &mut Stream) -> Result<()> {
     }
 }
 
-/// Starts the closing handshake and reads until the server has closed TCP, as §7.1.1 leaves it to the server.
+/// Starts the closing handshake and reads until the server has answered it, or closed TCP without a word.
 fn close(mut stream: Stream) -> Result<()> {
     stream.write_all(&wire::masked_close())?;
     let mut buffer = [0; 256];
-    while stream.read(&mut buffer)? > 0 {}
+    loop {
+        let length = stream.read(&mut buffer)?;
+        if length == 0 || buffer[..length].contains(&wire::CLOSE) {
+            break;
+        }
+    }
     Ok(())
 }
 

@@ -14,7 +14,7 @@ const WHOLE_BINARY: u8 = 0x82;
 /// FIN, RSV1 and opcode 1: a whole text message that is compressed (RFC 7692, 6).
 pub const COMPRESSED_TEXT: u8 = 0xc1;
 /// FIN and opcode 8.
-const CLOSE: u8 = 0x88;
+pub const CLOSE: u8 = 0x88;
 const MASKED: u8 = 0x80;
 
 /// The messages of a dialect as masked frames, which a client sends in turn.
