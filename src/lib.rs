@@ -31,8 +31,12 @@
 //! - Every connection, and whom to send to: [`Hub`], with rooms, users, [`Target`], [`Tap`] and [`Shutdown`].
 //! - Code around any connector: [`middleware`]. Connections without a type of their own: [`Handler::builder`].
 //! - Knobs from a file or the environment: `settings`, with the feature `config`.
+//! - Compressed messages, for clients that offer it: `Compression`, with the feature `deflate`.
 //! - Messages with a name, as JSON or MessagePack, to typed handlers: [`commands`] (feature `commands`, on by default).
 //! - Who may come in: [`Authenticate`] and [`Tickets`]; how many and how fast: [`Handler`] and [`RateLimit`].
+//! - A server for those who do not bring their own, with deadlines from accept on: [`serve()`].
+//! - Several nodes: [`adapter`].
+//! - Tests of connectors, in memory and without waiting: `testing`, with the feature of that name.
 //! - What it can count: [`Stats`] of a handler, [`Traffic`] of a connection, [`HubStats`] of a hub; for Prometheus with
 //!   the feature `metrics`.
 //!
@@ -49,13 +53,16 @@
 //! # What it runs on
 //!
 //! A tokio runtime with time enabled, and an HTTP server of hyper 1 that hands connections over: axum does, bare
-//! hyper with `with_upgrades`. HTTP/2 needs `enable_connect_protocol` at the server.
+//! hyper with `with_upgrades`. HTTP/2 needs `enable_connect_protocol` at the server. [`serve()`] has all of it.
 
 #![warn(clippy::print_stdout, clippy::print_stderr)]
 
+pub mod adapter;
 mod auth;
 #[cfg(feature = "commands")]
 pub mod commands;
+#[cfg(feature = "deflate")]
+mod compression;
 mod config;
 mod conn;
 mod connector;
@@ -65,30 +72,63 @@ mod hub;
 mod metrics;
 mod panics;
 mod protocol;
+mod serve;
 mod session;
 #[cfg(feature = "config")]
 pub mod settings;
 mod stats;
+#[cfg(feature = "testing")]
+pub mod testing;
 
 /// The code of the README, compiled with the doctests.
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
 struct Readme;
 
+/// The code of the guide, compiled with the doctests: a chapter each.
+#[cfg(all(doctest, feature = "types", feature = "metrics"))]
+mod guide {
+    #[doc = include_str!("../docs/guide/first-server.md")]
+    struct FirstServer;
+    #[doc = include_str!("../docs/guide/life-of-a-connection.md")]
+    struct LifeOfAConnection;
+    #[doc = include_str!("../docs/guide/rooms-and-users.md")]
+    struct RoomsAndUsers;
+    #[doc = include_str!("../docs/guide/commands.md")]
+    struct Commands;
+    #[doc = include_str!("../docs/guide/authentication.md")]
+    struct Authentication;
+    #[doc = include_str!("../docs/guide/limits.md")]
+    struct Limits;
+    #[doc = include_str!("../docs/guide/testing.md")]
+    struct Testing;
+    #[doc = include_str!("../docs/guide/deployment.md")]
+    struct Deployment;
+    #[doc = include_str!("../docs/guide/observability.md")]
+    struct Observability;
+    #[doc = include_str!("../docs/guide/security.md")]
+    struct Security;
+    #[doc = include_str!("../docs/guide/coming-from.md")]
+    struct ComingFrom;
+}
+
 pub use async_trait::async_trait;
 
+#[cfg(feature = "deflate")]
+pub use self::protocol::deflate::Compression;
 pub use self::{
     auth::{Authenticate, FirstMessage, Identity, Source, Tickets, Token},
     config::{RateAction, RateLimit, SlowReader},
-    conn::{Cause, Closed, ClosedBy, Conn, ConnId, Phase, RequestInfo, SendError},
+    conn::{Cause, Closed, ClosedBy, Conn, ConnId, InvalidConnId, Phase, RequestInfo, SendError},
     connector::{
         Connector, Disconnect, Echo, Factory, Handshake, Incoming, IntoConnector, InvalidHeader, Log,
         MessageIo, MessageMode, PeerAddr, Reject, middleware,
     },
     handler::{Body, Events, Handler, InvalidProxy, NoFallback, ProxyHeader, TrustProxy},
     hub::{
-        ConnInfo, Counts, Event, EventKind, FanOut, Hub, HubBuilder, HubStats, JoinError, JoinRequest,
-        Joined, Left, Page, Preview, Report, RoomInfo, Shutdown, ShutdownReport, Tap, TapFilter, Target,
+        Affected, ClusterStats, ConnInfo, Counts, Event, EventKind, Everywhere, FanOut, Gathered, Hub,
+        HubBuilder, HubStats, JoinError, JoinRequest, Joined, Left, Page, Preview, PublishError, Publisher,
+        Remote, Report, RoomInfo, Shutdown, ShutdownReport, Tap, TapFilter, Target,
     },
     protocol::{
         close::{CloseCode, CloseFrame, InvalidCloseCode},
@@ -98,5 +138,6 @@ pub use self::{
         origin::InvalidOrigin,
         text::Text,
     },
+    serve::{Listener, Plain, Serve, ServeReport, serve},
     stats::{Stats, Traffic},
 };

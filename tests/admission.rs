@@ -5,8 +5,8 @@ mod support;
 use std::time::Duration;
 
 use gustnado::{
-    Conn, Connector, Disconnect, Handler, Handshake, InvalidProxy, PeerAddr, Reject, Text, TrustProxy,
-    async_trait,
+    Cause, Closed, ClosedBy, Conn, Connector, Disconnect, Handler, Handshake, InvalidProxy, PeerAddr, Phase,
+    Reject, Text, TrustProxy, async_trait,
 };
 use http::{Request, StatusCode};
 use support::{Answer, Client, Frame, answer_to, connect, connect_with, request, request_with, serve};
@@ -160,6 +160,50 @@ async fn a_user_who_is_one_too_many_is_shown_so_where_rejects_are_visible() {
     let _open = connect_with(&handler, &of_user("alice")).await;
     let mut refused = connect_with(&handler, &of_user("alice")).await;
     assert_eq!(refused.next().await, Frame::close(4429, "too many connections of this user"));
+}
+
+/// Is alice, whoever asks, and tells how each of her connections ended.
+struct Alice(tokio::sync::mpsc::Sender<Closed>);
+
+#[async_trait]
+impl Connector for Alice {
+    async fn on_connect(&mut self, handshake: &mut Handshake) -> Result<(), Reject> {
+        handshake.set_user("alice");
+        Ok(())
+    }
+
+    async fn on_close(&mut self, conn: &Conn, closed: &Closed) {
+        let joined = conn.join("lobby").await;
+        assert!(joined.is_err(), "nothing is joined by what was never open: {joined:?}");
+        let _ = self.0.send(closed.clone()).await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_connector_that_agreed_to_a_user_who_is_one_too_many_is_told_once_that_it_is_over() {
+    for visible in [false, true] {
+        let (tell, mut told) = tokio::sync::mpsc::channel(8);
+        let handler = Handler::new(move || Alice(tell.clone())).max_connections_per_user(1);
+        let handler = handler.visible_rejects(visible);
+        let mut open = connect(&handler).await;
+        if visible {
+            let mut refused = connect(&handler).await;
+            assert_eq!(refused.next().await, Frame::close(4429, "too many connections of this user"));
+            drop(refused);
+            let closed = told.recv().await.expect("on_close");
+            assert_eq!((closed.by(), closed.code().as_u16()), (ClosedBy::Local, 4429));
+        } else {
+            assert_retry(&answer_to(&handler, &request()).await, TOO_MANY, "5");
+            let closed = told.recv().await.expect("on_close");
+            assert_eq!(closed.phase(), Phase::Opening);
+            assert!(matches!(closed.cause(), Some(Cause::TooManyOfUser)), "{closed:?}");
+        }
+        assert_eq!((handler.stats().open, handler.stats().refused), (1, 1));
+        open.bye().await;
+        assert_eq!(told.recv().await.expect("on_close").code().as_u16(), 1000);
+        drop(handler);
+        assert!(told.recv().await.is_none(), "once for each");
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -46,6 +46,48 @@ fn the_readme_has_the_defaults_that_the_docs_of_handler_have() {
 }
 
 #[test]
+fn every_chapter_of_the_guide_is_listed_and_its_code_is_compiled() {
+    let (summary, start, lib) =
+        (read("docs/guide/SUMMARY.md"), read("docs/guide/README.md"), read("src/lib.rs"));
+    let mut chapters = 0;
+    for entry in fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/guide")).expect("the guide") {
+        let name = entry.expect("an entry").file_name().into_string().expect("a name");
+        if name == "SUMMARY.md" || name == "README.md" {
+            continue;
+        }
+        for (place, text) in [("SUMMARY.md", &summary), ("README.md", &start)] {
+            assert!(text.contains(&format!("]({name})")), "{name} is missing in {place}");
+        }
+        assert!(lib.contains(&format!("docs/guide/{name}")), "{name} is not compiled with the doctests");
+        chapters += 1;
+    }
+    assert!(chapters > 8, "{chapters}");
+}
+
+#[test]
+fn every_link_between_documents_leads_somewhere() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let folders = [".", "docs", "docs/guide", "benches"];
+    let documents = folders.iter().flat_map(|folder| fs::read_dir(root.join(folder)).expect("a folder"));
+    let mut links = 0;
+    for path in documents.map(|entry| entry.expect("an entry").path()) {
+        if path.extension().is_none_or(|extension| extension != "md") {
+            continue;
+        }
+        for link in read(&path).split("](").skip(1).filter_map(|rest| rest.split_once(')')) {
+            let target = link.0.split('#').next().unwrap_or_default();
+            if target.is_empty() || target.contains(':') || target.contains(' ') {
+                continue;
+            }
+            let folder = path.parent().expect("a folder");
+            assert!(folder.join(target).exists(), "{}: {target} is not there", path.display());
+            links += 1;
+        }
+    }
+    assert!(links > 20, "{links}");
+}
+
+#[test]
 fn the_readme_names_every_example() {
     let mut examples: Vec<_> = fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("examples"))
         .expect("examples")

@@ -319,7 +319,7 @@ async fn its_first_example_a_plain_connector() {
     }
 
     let app = axum::Router::new().route_service("/", Handler::new(|| Plain));
-    let mut client = Client::new(serve(app)).open(&request_with("/", &[])).await;
+    let mut client = Client::new(serve(app)).upgrade(&request_with("/", &[])).await;
     client.text("hello").await;
     assert_eq!(client.next().await, Frame::text("you said: hello"));
     client.bye().await;

@@ -73,7 +73,7 @@ async fn axum_mounts_a_handler_as_a_route_nested_and_as_a_fallback() {
         let mut client = Client::new(serve(router));
         let page = client.ask("GET /page HTTP/1.1\r\nHost: example.com\r\n\r\n").await;
         assert_eq!(page.body, "a page");
-        let mut client = client.open(&request_with(path, &[])).await;
+        let mut client = client.upgrade(&request_with(path, &[])).await;
         client.echoes(path).await;
         client.bye().await;
     }
@@ -141,7 +141,7 @@ async fn bare_hyper_calls_a_handler_from_a_function() {
             .serve_connection(TokioIo::new(server), service)
             .with_upgrades(),
     );
-    let mut client = Client::new(client).open(&request()).await;
+    let mut client = Client::new(client).upgrade(&request()).await;
     client.echoes("hello").await;
     client.bye().await;
 }
@@ -154,7 +154,7 @@ async fn hypers_automatic_server_serves_a_handler() {
             .serve_connection_with_upgrades(TokioIo::new(server), TowerToHyperService::new(echo()))
             .await
     });
-    let mut client = Client::new(client).open(&request()).await;
+    let mut client = Client::new(client).upgrade(&request()).await;
     client.echoes("hello").await;
     client.bye().await;
 }
@@ -213,7 +213,7 @@ async fn requests_that_ask_for_no_websocket_reach_the_fallback_whole() {
         // One that asks badly is not for the fallback.
         assert_eq!(client.ask(&request().replace(": 13", ": 8")).await.status, 426);
         assert_eq!(client.ask(&request().replace("GET", "POST")).await.status, 405);
-        client.open(&request()).await.echoes("hello").await;
+        client.upgrade(&request()).await.echoes("hello").await;
     }
     check(echo().fallback(service_fn(page))).await;
     check(ServiceBuilder::new().layer(echo()).service(service_fn(page))).await;
@@ -225,7 +225,7 @@ async fn a_handler_is_a_layer_of_an_axum_application() {
     let mut client = Client::new(serve(app));
     let page = client.ask("GET /page HTTP/1.1\r\nHost: example.com\r\n\r\n").await;
     assert_eq!((page.status.as_u16(), &page.body[..]), (200, &b"a page"[..]));
-    client.open(&request_with("/page", &[])).await.echoes("hello").await;
+    client.upgrade(&request_with("/page", &[])).await.echoes("hello").await;
 }
 
 #[tokio::test]
@@ -451,7 +451,7 @@ async fn a_panic_before_the_answer_is_a_500_without_details_and_the_server_goes_
             let answer = client.ask(&request_with("/ws?bad", &[])).await;
             let body = if debug { &b"a callback panicked"[..] } else { b"Internal Server Error" };
             assert_eq!((answer.status.as_u16(), &answer.body[..]), (500, body));
-            client.open(&request()).await.bye().await;
+            client.upgrade(&request()).await.bye().await;
         }
         let stats = handler.stats();
         assert_eq!((stats.open, stats.accepted, stats.refused), (0, 2, 2));
@@ -557,7 +557,7 @@ async fn what_outer_layers_know_reaches_on_connect_and_a_connection_keeps_what_i
             .route_service("/ws", handler)
             .layer(Extension(User("Ada")))
             .layer(Extension(Role("admin")));
-        async { Client::new(serve(app)).open(&request()).await.next().await }
+        async { Client::new(serve(app)).upgrade(&request()).await.next().await }
     };
     let handler = Handler::new(|| Knows);
     assert_eq!(kept(handler.clone()).await, Frame::text("None None"));
@@ -612,7 +612,7 @@ async fn the_peers_address_comes_from_where_outer_layers_put_it() {
         (&from_axum, Some(ours), Some(axums), Some(ours)),
     ] {
         let service = ServiceBuilder::new().map_request(put(peer, info)).service(handler.clone());
-        Client::new(serve(service)).open(&request()).await.bye().await;
+        Client::new(serve(service)).upgrade(&request()).await.bye().await;
         assert_eq!(seen.recv().await, Some([expected; 2]), "{peer:?} {info:?}");
     }
 }
@@ -633,10 +633,10 @@ async fn over_tcp_the_peers_address_is_known_with_the_open_and_a_named_one_stays
     let address = listener.local_addr().unwrap();
     tokio::spawn(axum::serve(listener, app).into_future());
 
-    let client = Client::new(TcpStream::connect(address).await.unwrap()).open(&request()).await;
+    let client = Client::new(TcpStream::connect(address).await.unwrap()).upgrade(&request()).await;
     assert_eq!(seen.recv().await, Some([None, Some(client.io.local_addr().unwrap())]));
     let named = TcpStream::connect(address).await.unwrap();
-    let _named = Client::new(named).open(&request_with("/named", &[])).await;
+    let _named = Client::new(named).upgrade(&request_with("/named", &[])).await;
     assert_eq!(seen.recv().await, Some([Some(([192, 0, 2, 1], 1).into()); 2]));
 }
 
@@ -690,7 +690,9 @@ async fn on_connect_sees_the_whole_request() {
         assert_eq!(handshake.header_str("x-b"), None);
         assert_eq!(handshake.origin(), Some("https://example.com"));
         assert_eq!(handshake.query("a").as_deref(), Some("b c"));
+        assert_eq!(handshake.query_all("a").collect::<Vec<_>>(), ["b c", "d"]);
         assert_eq!(handshake.query("b"), None);
+        assert_eq!(handshake.query_all("b").count(), 0);
         Ok(())
     });
     let headers = ["X-A: 1", "X-A: 2", "Origin: https://example.com"];
@@ -704,6 +706,14 @@ async fn below_a_nested_router_the_path_is_the_rest() {
     assert_eq!(client.ask(&request_with("/api/rooms/1?x", &[])).await.status, 101);
     let conn = conns.recv().await.unwrap();
     assert_eq!((conn.request().path(), conn.request().query()), ("/rooms/1", Some("x")));
+}
+
+#[tokio::test]
+async fn a_connection_knows_the_endpoint_it_came_in_by() {
+    let (handler, mut conns) = conns(|handler| handler);
+    let _clients = [connect(&handler).await, connect(&handler.name("chat")).await];
+    let [one, two] = [conns.recv().await.unwrap(), conns.recv().await.unwrap()];
+    assert_eq!((one.endpoint(), two.endpoint()), (None, Some("chat")));
 }
 
 #[tokio::test]
@@ -725,7 +735,7 @@ fn large_echo() -> Handler {
 }
 
 async fn echoes_much<T: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin>(client: Client<T>, len: usize) {
-    let mut client = client.open(&request()).await;
+    let mut client = client.upgrade(&request()).await;
     let payload: Vec<u8> = (0..len).map(|n| (n * n) as u8).collect();
     client.binary(&payload).await;
     assert!(client.next().await == Frame::Binary(payload), "it comes back as it was");

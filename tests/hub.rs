@@ -1,7 +1,8 @@
 //! The hub: who is in it, rooms, users, sends and closes from anywhere.
 //!
-//! Which test covers which row of the systems that this crate replaces; what has no row here is in the model
-//! (`hub_model.rs`), in the session's tests, or cannot be said in this crate's types.
+//! Which test covers which row of the systems that this crate replaces: rows N of Nylon, P of projectforge, T of nitric,
+//! and their bugs N-B, P-B, T-B. The model (`hub_model.rs`) covers most of them once more. Not here, since one process
+//! alone cannot have them: what Redis, the admin page and the TypeScript client do.
 //!
 //! | row | test |
 //! |---|---|
@@ -12,7 +13,7 @@
 //! | N12, P26 | `a_connection_is_found_by_its_id_while_it_lives` |
 //! | N13, N14, P9, P14, N-B22 | `what_is_told_about_connections_and_rooms_is_complete_and_true` |
 //! | N15, N16, P15, P24, P25 | `lists_come_in_pages` |
-//! | P3 | `a_room_joined_at_connect_is_joined_when_the_answer_is_read` and the two tests after it |
+//! | P3 | `a_room_joined_at_connect_is_joined_when_on_open_is_called` and the two tests after it |
 //! | P13, P-B9 | `a_user_with_two_tabs_is_online_until_the_second_is_closed` |
 //! | P18 | `a_message_to_everybody_reaches_everybody` |
 //! | T13 | `a_connection_is_in_the_hub_from_before_its_answer_until_after_its_on_close` |
@@ -30,6 +31,33 @@
 //! | P-B14, T-B3 | `text_stays_text_and_binary_stays_binary` |
 //! | T-B1 | `a_callback_that_hangs_holds_up_nobody_else` |
 //! | T-B7 | `one_dead_recipient_costs_the_others_nothing` |
+//! | N2, N3, N-B5 | `handshake.rs`: `each_malformed_or_hostile_request_gets_its_answer_and_no_connector` |
+//! | N5 | `handler.rs`: `the_default_on_message_tells_text_from_binary_and_a_silent_connector_ignores_both` |
+//! | N7, T-B2 | `session.rs`: `an_error_closes_with_1011_and_keeps_its_text_from_the_peer` |
+//! | N18, N19 | `settings.rs`: `the_yaml_of_the_nylon_document_is_understood` |
+//! | N23, N-B8, P-B5 | `session.rs`: `a_silent_peer_is_dead_after_sixty_seconds` |
+//! | N26, N-B3 | `receiver_limit_tests.rs`: `a_large_message_is_refused_at_its_header_before_memory_is_reserved` |
+//! | N-B2, N-B4 | `receiver_tests.rs`: `fragments_make_one_message`, `what_breaks_the_protocol_fails_the_connection_..` |
+//! | N-B21 | `auth.rs`: `whatever_stops_the_check_keeps_the_door_shut` |
+//! | N-B25 | `admission.rs`: `a_failed_upgrade_loses_no_place` and those around it |
+//! | P5, P7, P8, P-B8, P-B10 | `commands.rs`: `each_frame_to_the_server_has_its_effect_in_json` |
+//! | P6 | `observability.rs`: `the_connector_that_logs_tells_kind_and_length_and_not_what_a_message_says` |
+//! | P19 | `commands.rs`, and the table of close codes in `docs/wire.md` |
+//! | P21 | `observability.rs`: `what_callbacks_log_stands_in_a_span_with_id_peer_and_subprotocol` |
+//! | P22, P-B7 | `tap.rs`: `a_tap_shows_a_connection_from_its_opening_to_its_end_and_a_broadcast_once` |
+//! | P-B6 | `tap.rs`: `a_tap_that_is_not_read_misses_events_and_counts_them_and_nobody_waits` |
+//! | P23 | `observability.rs`: `a_handler_s_counters_are_the_sum_over_its_connections_and_its_clones` |
+//! | P27 | `shutdown.rs`: `every_reading_client_gets_its_queue_and_then_1001_..` |
+//! | P28, N24, P32, T17 | `examples.rs`, `clients/`: every example is driven |
+//! | P-B11 | `closing.rs`, `session.rs`: `a_peer_that_vanishes_is_told_apart_from_one_that_closes` |
+//! | P-B16 | every public item's example is a doctest |
+//! | T1, T11 | `handler.rs`: `a_connection_knows_the_endpoint_it_came_in_by` |
+//! | T2, T4, T-B5 | `middleware.rs`: `an_empty_stack_leaves_the_connector_as_it_is`, `a_stack_that_is_extended_stays_as_it_was` |
+//! | T3 | `middleware.rs`: `closures_are_called_for_each_event` |
+//! | T5, T-B8 | `handler.rs`: `on_connect_sees_the_whole_request` |
+//! | T6, T8 | `handler.rs`: `a_factory_and_on_connect_refuse_with_any_status_headers_and_body` |
+//! | T7, T-B6 | `middleware.rs`: `a_connection_carries_data_from_one_middleware_to_another` |
+//! | T14 | `a_room_joined_at_connect_is_joined_when_on_open_is_called` |
 
 mod support;
 
@@ -764,8 +792,8 @@ async fn a_close_by_id_or_by_user_keeps_its_code_and_reason() {
     let (_, closed, _) = house.closed().await;
     assert_eq!((closed.code().as_u16(), closed.reason(), closed.was_clean()), (4001, "by id", true));
 
-    assert_eq!(house.hub.user("bob").close(frame_of(4002, "revoked")).await, 2);
-    assert_eq!(house.hub.user("bob").close(frame_of(4003, "again")).await, 0, "they are closing");
+    assert_eq!(house.hub.user("bob").close(frame_of(4002, "revoked")).await.here, 2);
+    assert_eq!(house.hub.user("bob").close(frame_of(4003, "again")).await.here, 0, "they are closing");
     for client in [&mut bob, &mut tab] {
         assert_eq!(client.next().await, Frame::close(4002, "revoked"));
         client.close(4002, "").await;

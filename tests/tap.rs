@@ -142,6 +142,68 @@ async fn a_tap_that_is_not_read_misses_events_and_counts_them_and_nobody_waits()
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_tap_that_is_read_on_sees_what_comes_then_and_still_knows_what_it_has_missed() {
+    let (hub, handler) = hub();
+    let mut client = connect(&handler).await;
+    let mut tap = hub.tap(TapFilter::default().capacity(2));
+    for round in 1..=10 {
+        for text in ["private", "hello"] {
+            client.text(text).await;
+            client.next().await;
+        }
+        assert_eq!(events(&mut tap), ["-: received private", "-: sent only for you"]);
+        assert_eq!(tap.missed(), 2 * round, "the message to the room came in and went out");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_tap_without_room_counts_by_its_filter_while_another_one_is_read_and_every_message_otherwise() {
+    let (hub, handler) = hub();
+    let mut ada = connect_with(&handler, &request_with("/?user=ada", &[])).await;
+    let mut grace = connect_with(&handler, &request_with("/?user=grace", &[])).await;
+    let of_ada = hub.tap(TapFilter::default().user("ada").capacity(1));
+    let mut all = hub.tap(TapFilter::default());
+    for client in [&mut ada, &mut grace] {
+        client.text("private").await;
+        client.next().await;
+    }
+    assert_eq!((of_ada.missed(), events(&mut all).len()), (1, 4));
+    drop(all);
+    // The first one finds that nobody but a tap without room is left.
+    grace.text("private").await;
+    grace.next().await;
+    let before = of_ada.missed();
+    grace.text("private").await;
+    grace.next().await;
+    assert_eq!(of_ada.missed(), before + 2, "nobody is asked any more");
+    let late = hub.tap(TapFilter::default());
+    assert_eq!(late.missed(), 0);
+}
+
+/// However a reader and those who tell it race, it is never left asleep with room.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_tap_that_is_read_always_wakes_up() {
+    let hub = Hub::new();
+    let mut tap = hub.tap(TapFilter::default().capacity(1));
+    const EVENTS: u64 = 100_000;
+    let sender = hub.clone();
+    let sent = tokio::spawn(async move {
+        for _ in 0..EVENTS {
+            sender.everybody().send("x").await;
+        }
+    });
+    let mut read = 0;
+    while !sent.is_finished() {
+        read += u64::from(tap.try_next().is_some());
+    }
+    sent.await.expect("no panic");
+    read += std::iter::from_fn(|| tap.try_next()).count() as u64;
+    assert_eq!(read + tap.missed(), EVENTS);
+    hub.everybody().send("y").await;
+    assert!(tap.try_next().is_some(), "awake");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_dropped_tap_is_forgotten() {
     let (hub, handler) = hub();
     let mut client = connect(&handler).await;

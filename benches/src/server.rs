@@ -113,6 +113,9 @@ const OURS: &[Server] = &[
         echo: peer("gustnado"),
         broadcast: peer("gustnado_broadcast"),
         tls: peer("gustnado_tls"),
+        deflate: launch(Program::Peer("gustnado"), &["--compression"]),
+        deflate_takeover: launch(Program::Peer("gustnado"), &["--context-takeover"]),
+        deflate_broadcast: launch(Program::Peer("gustnado_broadcast"), &["--compression"]),
         ..NOTHING
     },
     // The same with a tap that nobody reads: what watching costs at its worst.

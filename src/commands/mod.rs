@@ -31,6 +31,8 @@ mod builtin;
 mod codec;
 mod connection;
 mod context;
+#[cfg(feature = "types")]
+pub mod contract;
 mod error;
 mod frame;
 mod lane;

@@ -79,6 +79,10 @@ pub enum Cause {
     /// The peer sent more than its rate limit allows, and the choice is to close.
     #[error("the peer sends too much")]
     RateLimited,
+    /// `on_connect` has named a user who has as many connections as
+    /// [one user may](crate::Handler::max_connections_per_user).
+    #[error("the user has too many connections")]
+    TooManyOfUser,
     /// The credential, or the time to show one, has expired.
     #[error("the credential has expired")]
     Expired,

@@ -52,6 +52,11 @@ impl RequestInfo {
         query_param(self.query(), name)
     }
 
+    /// Every value of a parameter of the query, decoded, in the order they came.
+    pub fn query_all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = Cow<'a, str>> {
+        query_all(self.query(), name)
+    }
+
     /// The first value of a kept header.
     pub fn header(&self, name: impl AsRef<str>) -> Option<&HeaderValue> {
         let name = name.as_ref();
@@ -76,6 +81,14 @@ impl fmt::Debug for RequestInfo {
 
 /// The first value of the query's parameter `name`, percent-decoded.
 pub(crate) fn query_param<'a>(query: Option<&'a str>, name: &str) -> Option<Cow<'a, str>> {
-    let mut pairs = form_urlencoded::parse(query?.as_bytes());
-    pairs.find(|(key, _)| key == name).map(|(_, value)| value)
+    query_pairs(query).find(|(key, _)| key == name).map(|(_, value)| value)
+}
+
+/// Every value of the query's parameter `name`, percent-decoded.
+pub(crate) fn query_all<'a>(query: Option<&'a str>, name: &'a str) -> impl Iterator<Item = Cow<'a, str>> {
+    query_pairs(query).filter(move |(key, _)| key == name).map(|(_, value)| value)
+}
+
+fn query_pairs(query: Option<&str>) -> form_urlencoded::Parse<'_> {
+    form_urlencoded::parse(query.unwrap_or_default().as_bytes())
 }

@@ -2,13 +2,15 @@
 
 use std::{any::Any, borrow::Cow, collections::BTreeMap, net::SocketAddr, sync::Arc, time::Duration};
 
-use http::{Extensions, HeaderMap, HeaderName, HeaderValue, Method, Uri, header::ORIGIN, request::Parts};
+use http::{
+    Extensions, HeaderMap, HeaderName, HeaderValue, Method, Uri, Version, header::ORIGIN, request::Parts,
+};
 
 use tokio::time::Instant;
 
 use crate::{
     config::{ConnConfig, SlowReader},
-    conn::query_param,
+    conn::{query_all, query_param},
     protocol::handshake::{Opening, is_reserved},
 };
 
@@ -32,7 +34,7 @@ pub struct Handshake {
     hidden: Vec<Box<str>>,
     response_headers: HeaderMap,
     peer: Option<SocketAddr>,
-    config: Arc<ConnConfig>,
+    pub(crate) config: Arc<ConnConfig>,
     /// The hub, for the layer that knows what that is.
     pub(crate) home: Arc<dyn Any + Send + Sync>,
     pub(crate) rooms: Vec<String>,
@@ -85,6 +87,11 @@ impl Handshake {
         &self.parts.method
     }
 
+    /// HTTP/1.1 or HTTP/2.
+    pub fn version(&self) -> Version {
+        self.parts.version
+    }
+
     /// The request's target.
     pub fn uri(&self) -> &Uri {
         &self.parts.uri
@@ -108,6 +115,11 @@ impl Handshake {
     /// The first value of a parameter of the query, percent-decoded.
     pub fn query(&self, name: &str) -> Option<Cow<'_, str>> {
         query_param(self.parts.uri.query(), name)
+    }
+
+    /// Every value of a parameter of the query, percent-decoded, in the order they came.
+    pub fn query_all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = Cow<'a, str>> {
+        query_all(self.parts.uri.query(), name)
     }
 
     /// What outer layers added to the request: an authenticated user, axum's `ConnectInfo`.

@@ -126,11 +126,10 @@ pub trait Connector: Send + 'static {
         let _ = (conn, cause);
     }
 
-    /// The connection is over. Called exactly once if `on_connect` returned `Ok`, whatever happened since; if
-    /// the answer to the handshake got lost ([`Phase::Opening`](crate::Phase)), without an `on_open` before. Only a
-    /// runtime that shuts down and drops its tasks skips it, and a connection over the
-    /// [limit of its user](crate::Handler::max_connections_per_user), which is refused once `on_connect` has named that
-    /// user; what must happen even then belongs into `Drop`.
+    /// The connection is over. Called exactly once if `on_connect` returned `Ok`, whatever happened since; without an
+    /// `on_open` before, if the answer to the handshake got lost ([`Phase::Opening`](crate::Phase)), or if the user
+    /// whom `on_connect` has named is at [its limit](crate::Handler::max_connections_per_user). Only a runtime that
+    /// shuts down and drops its tasks skips it; what must happen even then belongs into `Drop`.
     async fn on_close(&mut self, conn: &Conn, closed: &Closed) {
         let _ = (conn, closed);
     }

@@ -4,13 +4,18 @@
 //! connection's list of rooms, the index, a group. No code of the application runs under any of them, and none is
 //! held across an await.
 
+mod agreements;
 mod builder;
+mod cluster;
+mod everywhere;
 mod group;
+mod publisher;
 mod query;
 mod report;
 mod rooms;
 mod shutdown;
 mod tap;
+mod taps;
 mod target;
 
 use std::{
@@ -28,20 +33,25 @@ use tokio::sync::Notify;
 
 use self::{
     builder::HubConfig,
+    cluster::Cluster,
     group::{Added, Group, Removed},
     report::FanOutCounters,
-    tap::{Taps, What},
+    taps::{Taps, What},
 };
 pub use self::{
     builder::{HubBuilder, JoinRequest},
+    cluster::ClusterStats,
+    everywhere::{Everywhere, Gathered},
+    publisher::Publisher,
     query::{ConnInfo, Counts, HubStats, Page, RoomInfo},
-    report::{FanOut, Report},
+    report::{Affected, FanOut, PublishError, Remote, Report},
     rooms::{JoinError, Joined, Left},
     shutdown::{Shutdown, ShutdownReport},
     tap::{Event, EventKind, Preview, Tap, TapFilter},
     target::Target,
 };
 use crate::{
+    adapter::Subject,
     conn::{Conn, ConnId, ConnIds},
     stats::HandlerCounters,
 };
@@ -82,6 +92,10 @@ struct Inner {
     left: Notify,
     /// How often a message was encoded for others than one connection.
     encoded: AtomicU64,
+    /// How often one was compressed for them.
+    compressed: AtomicU64,
+    /// The other nodes, if there is an adapter to them.
+    cluster: Option<Cluster>,
 }
 
 #[derive(Default)]
@@ -182,7 +196,10 @@ impl Hub {
             return group.clone();
         }
         let mut index = self.0.index.write();
-        let new = || Arc::new(Group::new(name));
+        let new = || {
+            self.set_interest(|| kind.subject(name), true);
+            Arc::new(Group::new(name))
+        };
         index.groups_mut(kind).entry(name.into()).or_insert_with(new).clone()
     }
 
@@ -192,6 +209,7 @@ impl Hub {
         let groups = index.groups_mut(kind);
         if group.retire() && groups.get(&group.name).is_some_and(|it| Arc::ptr_eq(it, group)) {
             groups.remove(&group.name);
+            self.set_interest(|| kind.subject(&group.name), false);
         }
     }
 }
@@ -201,6 +219,15 @@ impl Hub {
 enum Kind {
     Rooms,
     Users,
+}
+
+impl Kind {
+    fn subject(self, name: &str) -> Subject {
+        match self {
+            Self::Rooms => Subject::room(name),
+            Self::Users => Subject::user(name),
+        }
+    }
 }
 
 impl Index {
@@ -278,7 +305,10 @@ impl Conn {
 }
 
 impl Inner {
-    fn encoded(&self) {
+    fn encoded(&self, compressed: usize) {
         self.encoded.fetch_add(1, Relaxed);
+        if compressed > 0 {
+            self.compressed.fetch_add(compressed as u64, Relaxed);
+        }
     }
 }

@@ -13,7 +13,7 @@ use crate::{
     stats::{Stats, Traffic},
 };
 
-use super::{FanOut, Hub};
+use super::{ClusterStats, FanOut, Hub, cluster::Cluster};
 
 /// Which part of a list to give.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,7 +35,7 @@ impl Page {
 }
 
 /// What is known about a connection.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ConnInfo {
     /// Its name.
@@ -90,6 +90,8 @@ pub struct HubStats {
     pub fan_out: FanOut,
     /// Bytes that wait in all outboxes now.
     pub buffered: usize,
+    /// What went between this node and the others, if there is an adapter to them.
+    pub cluster: Option<ClusterStats>,
 }
 
 /// How many there are.
@@ -104,6 +106,9 @@ pub struct Counts {
     pub users: usize,
     /// How often a message to rooms, users or everybody was encoded: once each, however many got it.
     pub encoded: u64,
+    /// How often one was compressed: once for each set of parameters that those who get it have agreed to, and not at
+    /// all for those with context takeover, whose connections compress for themselves.
+    pub compressed: u64,
 }
 
 impl Hub {
@@ -112,11 +117,12 @@ impl Hub {
         self.0.index.read().conns.get(&id).cloned()
     }
 
-    /// Queues a message for one connection, without waiting. It comes after what `on_open` sends.
+    /// Queues a message for one connection of this node, without waiting. It comes after what `on_open` sends. For one
+    /// that may be on another node see [`Hub::conn`].
     ///
     /// # Errors
     ///
-    /// As [`Conn::try_send`]; [`SendError::Closing`] also for a connection that is gone.
+    /// As [`Conn::try_send`]; [`SendError::Closing`] also for a connection that is not here.
     pub fn send_to(&self, id: ConnId, message: impl Into<Message>) -> Result<(), SendError> {
         match self.connection(id) {
             Some(conn) => conn.try_send_by_id(message.into()),
@@ -124,7 +130,8 @@ impl Hub {
         }
     }
 
-    /// Begins the closing handshake of one connection; `false` if it is gone.
+    /// Begins the closing handshake of one connection of this node; `false` if it is not here. For one that may be on
+    /// another node see [`Hub::conn`].
     pub fn close(&self, id: ConnId, frame: CloseFrame) -> bool {
         self.connection(id).map(|conn| conn.close_with(frame)).is_some()
     }
@@ -137,6 +144,7 @@ impl Hub {
             rooms: index.rooms.len(),
             users: index.users.len(),
             encoded: self.0.encoded.load(Relaxed),
+            compressed: self.0.compressed.load(Relaxed),
         }
     }
 
@@ -147,7 +155,8 @@ impl Hub {
             handlers.add(&counters.read());
         }
         let buffered = self.connections(Page::ALL).iter().map(Conn::buffered).sum();
-        HubStats { counts: self.counts(), handlers, fan_out: self.0.fan_out.read(), buffered }
+        let cluster = self.0.cluster.as_ref().map(Cluster::stats);
+        HubStats { counts: self.counts(), handlers, fan_out: self.0.fan_out.read(), buffered, cluster }
     }
 
     /// Connections, by their ids.

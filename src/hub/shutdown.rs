@@ -102,6 +102,11 @@ impl Shutdown {
         self
     }
 
+    /// How long to wait before what is left is cut.
+    pub(crate) fn patience(&self) -> Duration {
+        self.deadline
+    }
+
     fn frame(&self) -> CloseFrame {
         let reason = match self.window {
             Some(window) => Text::from(format!("reconnect within {} ms", window.as_millis())),
@@ -114,6 +119,9 @@ impl Shutdown {
 impl Hub {
     /// Ends every connection: new ones are refused with 503, peers get a close frame behind what is queued for them,
     /// and this returns when every `on_close` has returned, or at the deadline.
+    ///
+    /// With an adapter the hub says goodbye to the other nodes then, and hands over what it still has for them, which
+    /// takes a second at most.
     ///
     /// A hub that was shut down stays so. With axum, call it in the future given to `with_graceful_shutdown`, so that
     /// requests are answered until it is done.
@@ -138,6 +146,9 @@ impl Hub {
                 left.len()
             }
         };
+        if let Some(cluster) = &self.0.cluster {
+            cluster.leave().await;
+        }
         ShutdownReport { ended: before.saturating_sub(cut), cut }
     }
 

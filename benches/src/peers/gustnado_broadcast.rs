@@ -1,9 +1,10 @@
-//! gustnado's fan-out: every message goes to one room, the sender included.
+//! gustnado's fan-out: every message goes to one room, the sender included; with `--compression` compressed for clients that
+//! offer it.
 
 mod listen;
 
 use axum::Router;
-use gustnado::{Conn, Connector, Disconnect, Handler, Handshake, Message, Reject, async_trait};
+use gustnado::{Compression, Conn, Connector, Disconnect, Handler, Handshake, Message, Reject, async_trait};
 
 const ROOM: &str = "everybody";
 
@@ -24,6 +25,9 @@ impl Connector for Broadcast {
 
 #[tokio::main]
 async fn main() -> std::io::Result<()> {
-    let handler = Handler::new(|| Broadcast);
+    let mut handler = Handler::new(|| Broadcast);
+    if std::env::args().any(|argument| argument == "--compression") {
+        handler = handler.compression(Compression::new());
+    }
     axum::serve(listen::listen().await?, Router::new().fallback_service(handler)).await
 }
