@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use gustnado::{
     Conn, Connector, Disconnect, Handler, Handshake, Hub, HubBuilder, Lost, Publication, PublishError,
-    Reject, SlowReader,
+    Publisher, Reject, SlowReader,
     adapter::{Link, MemoryBus, Position, ReadFrom, Retention},
     async_trait,
 };
@@ -16,7 +16,7 @@ use tokio::sync::mpsc;
 const KEPT: Retention = Retention::last(10).within(Duration::from_secs(60));
 
 /// Tells the test that it is open.
-struct Guest(mpsc::UnboundedSender<Conn>);
+struct Guest(mpsc::Sender<Conn>);
 
 #[async_trait]
 impl Connector for Guest {
@@ -28,7 +28,7 @@ impl Connector for Guest {
     }
 
     async fn on_open(&mut self, conn: &Conn) -> Result<(), Disconnect> {
-        self.0.send(conn.clone())?;
+        self.0.send(conn.clone()).await?;
         Ok(())
     }
 }
@@ -37,7 +37,7 @@ impl Connector for Guest {
 struct Node {
     hub: Hub,
     handler: Handler,
-    opened: mpsc::UnboundedReceiver<Conn>,
+    opened: mpsc::Receiver<Conn>,
 }
 
 impl Node {
@@ -48,7 +48,7 @@ impl Node {
         };
         let lost = |_: &str, why| format!("lost: {why}").into();
         let hub = hub.history("news/*", KEPT).frame(frame).frame_lost(lost).build();
-        let (sender, opened) = mpsc::unbounded_channel();
+        let (sender, opened) = mpsc::channel(16);
         let handler = Handler::new(move || Guest(sender.clone())).hub(&hub);
         Self { hub, handler, opened }
     }
@@ -386,6 +386,18 @@ async fn who_joins_at_connect_gets_what_comes_from_then_on() {
     node.opened.recv().await.expect("it opens");
     node.publish("after").await;
     assert_eq!(read(&mut client).await, ["2 after"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_publisher_that_is_no_node_writes_to_the_same_log() {
+    let bus = MemoryBus::new();
+    let mut node = Node::on(&bus);
+    let (mut client, conn) = node.connect().await;
+    conn.join("news/1").await.expect("it may");
+    let rules = Hub::builder().history("news/*", KEPT);
+    let publisher = Publisher::connect_as(rules, bus.adapter()).await.expect("the bus is there");
+    publisher.hub().room("news/1").publish("a").await.expect("the log takes it");
+    assert_eq!(read(&mut client).await, ["1 a"]);
 }
 
 #[tokio::test(start_paused = true)]

@@ -104,6 +104,8 @@ impl HubBuilder {
     /// [`commands`](crate::commands) tells them by itself. A member whose outbox is full is disconnected with 1013,
     /// whatever its handler's [`SlowReader`](crate::SlowReader) is, and recovers.
     ///
+    /// All nodes must have the same rules, and so must a [`Publisher`](crate::Publisher).
+    ///
     /// The log is the adapter's, and what it survives is said there. Without an adapter it is in this process' memory:
     /// it survives a client's disconnect and no restart, and holds 64 MiB for all rooms together.
     ///

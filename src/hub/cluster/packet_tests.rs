@@ -95,11 +95,12 @@ fn question() -> impl Strategy<Value = Question> {
 }
 
 fn answer() -> impl Strategy<Value = Answer> {
-    let counts = any::<[u16; 4]>().prop_map(|it| Counts {
+    let counts = any::<[u16; 5]>().prop_map(|it| Counts {
         connections: it[0].into(),
         rooms: it[1].into(),
         users: it[2].into(),
         encoded: it[3].into(),
+        compressed: it[4].into(),
     });
     prop_oneof![
         counts.prop_map(Answer::Counts),

@@ -44,7 +44,7 @@ impl Conn {
     /// position.
     ///
     /// Returns when the outbox has all of it: it waits for a peer that reads slowly, as [`send`](Self::send) does.
-    /// While the log cannot be read it waits for two seconds.
+    /// While the log cannot be read it waits for three seconds at most.
     ///
     /// ```
     /// # async fn example(conn: gustnado::Conn, last: gustnado::adapter::Position) -> Result<(), gustnado::JoinError> {
