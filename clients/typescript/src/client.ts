@@ -152,8 +152,9 @@ export class Client<P extends Protocol = AnyProtocol> {
     return this.socket.send(this.#codec.encode(frame), { expires });
   }
 
-  #ask(cmd: string, param: unknown, { channel, timeout = this.#options.timeout ?? 10_000 }: RequestOptions = {}) {
-    return this.#requests.ask((id) => this.#send({ cmd, param, channel, id }, timeout), timeout, channel);
+  #ask(cmd: string, param: unknown, options: RequestOptions = {}, replied?: (param: unknown) => void) {
+    const { channel, timeout = this.#options.timeout ?? 10_000 } = options;
+    return this.#requests.ask((id) => this.#send({ cmd, param, channel, id }, timeout), timeout, channel, replied);
   }
 
   #receive(data: Data): void {

@@ -15,12 +15,24 @@ export class PendingRequests {
   readonly #waiting = new Map<Id, Waiting>();
   #last = 0;
 
-  /** Has `send` send a request, and waits for its answer for `timeout` milliseconds, the wait to be sent included. */
-  ask(send: (id: number) => Promise<SendResult>, timeout: number, channel?: string): Promise<unknown> {
+  /**
+   * Has `send` send a request, and waits for its answer for `timeout` milliseconds, the wait to be sent included.
+   * `replied` is called with a reply at once: frames that come right behind it may be seen before the promise is.
+   */
+  ask(
+    send: (id: number) => Promise<SendResult>,
+    timeout: number,
+    channel?: string,
+    replied?: (param: unknown) => void,
+  ): Promise<unknown> {
     return new Promise((resolve, reject) => {
       const id = ++this.#last;
       const timer = setTimeout(() => this.#fail(id, "timeout"), timeout);
-      const waiting: Waiting = { channel, timer, sent: false, resolve, reject };
+      const answered = (param: unknown) => {
+        replied?.(param);
+        resolve(param);
+      };
+      const waiting: Waiting = { channel, timer, sent: false, resolve: answered, reject };
       this.#waiting.set(id, waiting);
       void send(id).then((result) => {
         if (result === "sent") waiting.sent = true;

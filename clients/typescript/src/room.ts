@@ -24,7 +24,13 @@ export interface Recovery {
 /** What a room needs of its client. */
 export interface RoomClient {
   readonly socket: Socket;
-  request(cmd: string, param: unknown, options: { channel: string }): Promise<unknown>;
+  /** `replied` is called before any frame that comes after the reply. */
+  request(
+    cmd: string,
+    param: unknown,
+    options: { channel: string },
+    replied?: (param: unknown) => void,
+  ): Promise<unknown>;
 }
 
 /** The `param` of what the server says about a position. */
@@ -111,10 +117,11 @@ export class Room<P extends Protocol = AnyProtocol> {
     const joining = (this.#joining = {});
     const since = this.position;
     const { last } = this.#options;
-    this.request("join", since ? { since } : last && { last }).then(
-      (reply) => this.#joining === joining && this.#entered(reply as Standing, since),
-      (error: CommandError) => this.#joining === joining && this.#failed(error),
-    );
+    const param = since ? { since } : last && { last };
+    const entered = (reply: unknown) => void (this.#joining === joining && this.#entered(reply as Standing, since));
+    this.#client.request("join", param, { channel: this.name }, entered).catch((error: CommandError) => {
+      if (this.#joining === joining) this.#failed(error);
+    });
   }
 
   /** @internal The connection is gone. */

@@ -25,6 +25,13 @@ async function joined(reply: object, options: JoinOptions = {}): Promise<Setting
   return { made, room, told };
 }
 
+/** The reply to a join and what follows it come in one piece, so that no promise is seen in between. */
+function inOnePiece(reply: object, ...offsets: number[]): Promise<void> {
+  server().reply("join", { result: "joined", ...reply });
+  for (const offset of offsets) server().receive(said(offset));
+  return pass();
+}
+
 /** The connection is lost, and the next one is open. */
 async function reconnected(): Promise<void> {
   server().end();
@@ -207,5 +214,22 @@ describe("a room with history", () => {
     expect(server().last("join")).toMatchObject({ param: { since: at(41) } });
     server().receive(said(42));
     expect(told).toEqual([{ recovered: true }, 42]);
+  });
+});
+
+describe("a reply and frames that come in one piece", () => {
+  test("what was missed comes after the word that it does", async () => {
+    const { told } = await joined({ position: at(3) });
+    await reconnected();
+    await inOnePiece({ recovered: true, position: at(5) }, 4, 5, 6);
+    expect(told).toEqual([{ recovered: true }, 4, 5, 6]);
+  });
+
+  test("what is newer in a log that began anew is no duplicate", async () => {
+    const { room, told } = await joined({ position: at(3) });
+    await reconnected();
+    await inOnePiece({ recovered: false, reason: "epoch", position: at(0, "e2") }, 1, 2);
+    expect(told).toEqual([{ recovered: false, reason: "epoch" }, 1, 2]);
+    expect(room.position).toEqual(at(2, "e2"));
   });
 });
