@@ -27,10 +27,15 @@ for (const codec of [json, msgpack]) {
       const seen: Record<string, unknown>[] = [];
       made.socket.on("error", (error) => seen.push({ error: (error as { code?: string }).code, message: error.message }));
       for (const cmd of ["chat", "news", "online"]) {
-        made.on(cmd, (param, { channel, from }) => {
-          seen.push({ command: cmd, param, ...(channel && { channel }), ...(from && { from }) });
+        made.on(cmd, (param, { channel, from, offset, prev }) => {
+          const named = { ...(channel && { channel }), ...(from && { from }) };
+          seen.push({ command: cmd, param, ...named, ...(offset && { offset }), ...(prev && { prev }) });
         });
       }
+      made.on("recovered", (param, { channel }) => {
+        const { reason, position } = param as { reason: string; position: object };
+        seen.push({ lost: reason, channel, ...position });
+      });
       made.answer("sure", (question) => {
         seen.push({ request: "sure", param: question });
         return true;
