@@ -32,7 +32,7 @@ if (process.argv[1] === fileURLToPath(import.meta.url)) {
   rmSync(join(here, "dist"), { recursive: true, force: true });
   const tsc = join(here, "node_modules/typescript/bin/tsc");
   execFileSync(process.execPath, [tsc, "-p", "tsconfig.build.json"], { cwd: here, stdio: "inherit" });
-  const built = HEADER + (await bundle(`export { Client, Presence } from "./src/index.ts";`));
+  const built = HEADER + (await bundle(`export { Client, Presence, publish } from "./src/index.ts";`));
   if (!process.argv.includes("--check")) writeFileSync(page, built);
   else if (readFileSync(page, "utf8") !== built) throw new Error("examples/chat/gustnado.js is out of date: node build.mjs");
 }

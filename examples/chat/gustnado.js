@@ -52,12 +52,19 @@ var ERROR = "error";
 var PendingRequests = class {
   #waiting = /* @__PURE__ */ new Map();
   #last = 0;
-  /** Has `send` send a request, and waits for its answer for `timeout` milliseconds, the wait to be sent included. */
-  ask(send, timeout, channel) {
+  /**
+   * Has `send` send a request, and waits for its answer for `timeout` milliseconds, the wait to be sent included.
+   * `replied` is called with a reply at once: frames that come right behind it may be seen before the promise is.
+   */
+  ask(send, timeout, channel, replied) {
     return new Promise((resolve, reject) => {
       const id = ++this.#last;
       const timer = setTimeout(() => this.#fail(id, "timeout"), timeout);
-      const waiting = { channel, timer, sent: false, resolve, reject };
+      const answered = (param) => {
+        replied?.(param);
+        resolve(param);
+      };
+      const waiting = { channel, timer, sent: false, resolve: answered, reject };
       this.#waiting.set(id, waiting);
       void send(id).then((result) => {
         if (result === "sent") waiting.sent = true;
@@ -190,10 +197,11 @@ var Room = class {
     const joining = this.#joining = {};
     const since = this.position;
     const { last } = this.#options;
-    this.request("join", since ? { since } : last && { last }).then(
-      (reply) => this.#joining === joining && this.#entered(reply, since),
-      (error) => this.#joining === joining && this.#failed(error)
-    );
+    const param = since ? { since } : last && { last };
+    const entered = (reply) => void (this.#joining === joining && this.#entered(reply, since));
+    this.#client.request("join", param, { channel: this.name }, entered).catch((error) => {
+      if (this.#joining === joining) this.#failed(error);
+    });
   }
   /** @internal The connection is gone. */
   disconnected() {
@@ -876,8 +884,9 @@ var Client = class {
   #send(frame, expires) {
     return this.socket.send(this.#codec.encode(frame), { expires });
   }
-  #ask(cmd, param, { channel, timeout = this.#options.timeout ?? 1e4 } = {}) {
-    return this.#requests.ask((id) => this.#send({ cmd, param, channel, id }, timeout), timeout, channel);
+  #ask(cmd, param, options = {}, replied) {
+    const { channel, timeout = this.#options.timeout ?? 1e4 } = options;
+    return this.#requests.ask((id) => this.#send({ cmd, param, channel, id }, timeout), timeout, channel, replied);
   }
   #receive(data) {
     let frame;
@@ -971,7 +980,32 @@ function apply(users, online) {
 function asArray(metas) {
   return Array.isArray(metas) ? metas : [];
 }
+
+// src/publish.ts
+var AGAIN3 = /* @__PURE__ */ new Set(["unknown", "timeout", "disconnected", "expired", "busy", "internal", "closing"]);
+var ATTEMPT = 1e4;
+var LONGEST = 29e4;
+async function publish(room, cmd, param, { key = randomKey(), timeout = 6e4 } = {}) {
+  const deadline = Date.now() + Math.min(timeout, LONGEST);
+  const backoff = new Backoff({ longest: 5e3 });
+  for (; ; ) {
+    try {
+      const attempt = { timeout: Math.min(ATTEMPT, deadline - Date.now()) };
+      const reply = await room.request("publish", { cmd, param, key }, attempt);
+      return reply?.position;
+    } catch (error) {
+      const wait = backoff.next();
+      const hopeful = error instanceof CommandError && AGAIN3.has(error.code);
+      if (!hopeful || Date.now() + wait >= deadline) throw error;
+      await new Promise((resolve) => setTimeout(resolve, wait));
+    }
+  }
+}
+function randomKey() {
+  return Array.from(crypto.getRandomValues(new Uint32Array(4)), (word) => word.toString(36)).join("-");
+}
 export {
   Client,
-  Presence
+  Presence,
+  publish
 };

@@ -1,21 +1,21 @@
-//! A chat in the browser: rooms, nicknames, who is here. Open http://127.0.0.1:8080 in two tabs.
+//! A chat in the browser: rooms, nicknames, who is here, and what was said before. Open http://127.0.0.1:8080 in two
+//! tabs, write in one and cut the network of the other: when it is back it has every line once.
 //!
-//! `cargo run --example chat -- [ADDRESS]`
+//! `cargo run --example chat -- [ADDRESS]`. The lines are in this process' memory: they survive a socket, and no restart.
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::HashMap,
     sync::{Arc, Mutex, PoisonError},
-    time::{SystemTime, UNIX_EPOCH},
+    time::Duration,
 };
 
 use axum::{Router, http::header, response::IntoResponse, routing::get};
 use gustnado::{
-    Handshake, Page, Reject, Shutdown,
-    commands::{Commands, Context, ErrorReply, code},
+    Handshake, Hub, Reject, Shutdown,
+    adapter::Retention,
+    commands::{Commands, ErrorReply, PublishRequest, code},
 };
 use http::StatusCode;
-use serde::Deserialize;
-use serde_json::{Value, json};
 
 /// Who has which nick: the key that a tab made up, and how many connections have shown it. A tab whose connection is
 /// lost comes back with the same key, perhaps before the server has noticed that the old one is dead.
@@ -72,29 +72,16 @@ fn come_in(nicks: &Nicks, handshake: &mut Handshake) -> Result<Claim, Reject> {
     Ok(claim)
 }
 
-#[derive(Deserialize)]
-struct Say {
-    text: String,
-}
-
-async fn say(ctx: Context<Claim>, Say { text }: Say) -> Result<(), ErrorReply> {
+/// What may be said. The server adds by whom: nobody can speak in another's name.
+fn may_say(request: &PublishRequest<'_>) -> Result<(), ErrorReply> {
+    if request.cmd != "said" {
+        return Err(ErrorReply::new(code::REFUSED, "only what is said is published here"));
+    }
+    let text = request.param["text"].as_str().unwrap_or_default();
     if text.trim().is_empty() || text.chars().count() > 2_000 {
         return Err(ErrorReply::new("bad_text", "a message has 1 to 2,000 characters"));
     }
-    let time = SystemTime::now().duration_since(UNIX_EPOCH)?.as_millis();
-    ctx.broadcast("said", json!({ "text": text, "time": time as u64 })).await?;
     Ok(())
-}
-
-/// Who is in the room: a list of connections for each nick.
-async fn presence(ctx: Context<Claim>, (): ()) -> Result<Value, ErrorReply> {
-    let room = ctx.channel().ok_or(ErrorReply::new(code::NO_CHANNEL, "whose presence?"))?;
-    let mut users: BTreeMap<String, Vec<Value>> = BTreeMap::new();
-    for conn in ctx.hub().members(room, Page::ALL) {
-        let nick = conn.user().unwrap_or_default().to_owned();
-        users.entry(nick).or_default().push(json!({ "id": conn.id().to_string() }));
-    }
-    Ok(json!({ "users": users }))
 }
 
 fn file(kind: &'static str, content: &'static str) -> impl IntoResponse {
@@ -104,13 +91,14 @@ fn file(kind: &'static str, content: &'static str) -> impl IntoResponse {
 #[tokio::main]
 async fn main() -> std::io::Result<()> {
     const SCRIPT: &str = "text/javascript; charset=utf-8";
+    let kept = Retention::last(500).within(Duration::from_secs(3600));
+    // Who reloads the page has neither left nor come.
+    let hub = Hub::builder().history("*", kept).presence_grace(Duration::from_secs(2)).build();
     let nicks = Nicks::default();
-    let commands = Commands::with_state(move |handshake| come_in(&nicks, handshake));
-    // `join`, `leave` and word of who comes and goes are there already.
-    let commands = commands.on("say", say).on("presence", presence);
+    // `join`, `leave`, `presence` and coming back are there already.
+    let commands = Commands::with_state(move |handshake| come_in(&nicks, handshake)).publish(may_say);
     // Pages cannot read a failed handshake; this way they learn why a nick was refused.
-    let chat = commands.handler().visible_rejects(true);
-    let hub = chat.to_hub();
+    let chat = commands.handler().hub(&hub).visible_rejects(true);
     let app = Router::new()
         .route("/", get(|| async { file("text/html; charset=utf-8", include_str!("page.html")) }))
         .route("/icon.svg", get(|| async { file("image/svg+xml", include_str!("icon.svg")) }))

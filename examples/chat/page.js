@@ -1,11 +1,11 @@
 // The page of the `chat` example: what is said and who is there, by the client of clients/typescript. How it looks is in
 // view.js.
 
-import { Client, Presence } from "/gustnado.js";
+import { Client, Presence, publish } from "/gustnado.js";
 import { RoomView, at, element, refuse, showDoor, showHere, showInside, showRooms, showStatus } from "/view.js";
 
 const ROOMS = ["lobby", "help", "off-topic"];
-const PATIENCE = 60_000; // ms that what is said may wait for a connection
+const LAST = 50; // lines that a newcomer gets
 
 /** The rooms that were opened, by name: `{ room, presence, view }`. */
 const opened = new Map();
@@ -41,7 +41,7 @@ if (remembered) enter(remembered);
 
 function enter(name) {
   nick = name;
-  const key = sessionStorage.getItem("key") ?? Array.from(crypto.getRandomValues(new Uint32Array(4))).join("-");
+  const key = sessionStorage.getItem("key") ?? randomKey();
   sessionStorage.setItem("key", key);
   refuse("");
   at("enter").disabled = true;
@@ -88,7 +88,7 @@ function open(name) {
 }
 
 function join(name) {
-  const room = client.join(name, { last: 50 });
+  const room = client.join(name, { last: LAST });
   const presence = new Presence(room);
   const view = new RoomView();
   let listed = false;
@@ -98,10 +98,7 @@ function join(name) {
     if (name !== current) view.unread += 1;
     refresh();
   });
-  room.onRecovered(({ recovered }) => {
-    const missing = recovered ? "Nothing is missing." : "What was said in between may be missing here.";
-    view.note(`You are back. ${missing}`);
-  });
+  room.onRecovered(({ recovered, reason }) => view.note(recovered ? "You are back. Nothing is missing." : gap(reason)));
   room.joined.catch(({ code, message }) => {
     if (code !== "left" && client) view.note(`This room cannot be joined: ${message}`);
   });
@@ -117,21 +114,35 @@ function join(name) {
   return { room, presence, view };
 }
 
-/** Says something, now or as soon as there is a connection; until it is known to be said, it is shown as waiting. */
-async function say({ room, view }, text) {
+/** Why what was said while the client was away does not come. */
+function gap(reason) {
+  if (reason === "epoch") return "You are back. The server has started anew: what was said in between may be missing here.";
+  return `You are back. What was said in between is missing here (${reason}).`;
+}
+
+/**
+ * Says something, now or as soon as there is a connection; until it is known to be said, it is shown as waiting. With one
+ * key it is said once, however often it is tried.
+ */
+async function say({ room, view }, text, key = randomKey()) {
   const line = view.waiting(nick, text);
   try {
-    await room.request("say", { text }, { timeout: PATIENCE }); // what the server passed on came before its reply
+    await publish(room, "said", { text, time: Date.now() }, { key });
     line.remove();
   } catch (error) {
     const again = element("button", "Send again");
     again.addEventListener("click", () => {
       line.remove();
-      say({ room, view }, text);
+      say({ room, view }, text, key);
     });
     line.classList.add("failed");
     line.append(element("small", `It may not have arrived (${error.message}). `), again);
   }
+}
+
+// `randomUUID` is missing in pages without TLS.
+function randomKey() {
+  return Array.from(crypto.getRandomValues(new Uint32Array(4)), (word) => word.toString(36)).join("-");
 }
 
 function refresh() {

@@ -77,6 +77,43 @@ async function said(page, count) {
     items.map((item) => [item.querySelector("bdi").textContent, item.querySelector("p").textContent]));
 }
 
+/** The text of `count` lines that `page` says, each of which it waits for. */
+async function sayAll(page, what, count) {
+  const texts = Array.from({ length: count }, (_, index) => `${what} ${index + 1}`);
+  for (const text of texts) {
+    await say(page, text);
+    await log(page).locator(".said:not(.waiting)").getByText(text, { exact: true }).waitFor();
+  }
+  return texts;
+}
+
+/** All texts on the page, once the last of `expected` is there. */
+async function texts(page, expected) {
+  await log(page).locator(".said:not(.waiting)").getByText(expected.at(-1), { exact: true }).first().waitFor();
+  return log(page).locator(".said:not(.waiting) p").allTextContents();
+}
+
+/** Cuts the page's network, by the DevTools protocol: sockets that are open do not break, but nothing comes through. */
+async function cut(page) {
+  const devtools = await page.context().newCDPSession(page);
+  const unlimited = { latency: 0, downloadThroughput: -1, uploadThroughput: -1 };
+  const set = (offline) => devtools.send("Network.emulateNetworkConditions", { offline, ...unlimited });
+  await devtools.send("Network.enable");
+  await set(true);
+  return { restore: () => set(false) };
+}
+
+/** Two pages beside one another, as one picture. */
+async function pictureOfBoth(pages, name) {
+  const shots = await Promise.all(pages.map((page) => page.screenshot()));
+  const sheet = await pages[0].context().newPage();
+  await sheet.setViewportSize({ width: 1_740, height: 620 });
+  const images = shots.map((shot) => `<img src="data:image/png;base64,${shot.toString("base64")}" width="860">`);
+  await sheet.setContent(`<body style="margin: 0; display: flex; gap: 20px; background: #8a96a3">${images.join("")}`);
+  await sheet.screenshot({ path: join(screenshots, `${name}.png`) });
+  await sheet.close();
+}
+
 /** The close code and reason with which the server refuses `nick`. */
 async function refusal(server, nick) {
   const url = `ws://${server.address}/ws?nick=${encodeURIComponent(nick)}`;
@@ -209,8 +246,70 @@ test("a reloaded page is who it was, and in the room that it was in", async ({ e
   await ada.locator("[aria-current]", { hasText: "help" }).waitFor();
 });
 
-test("a page whose server was restarted comes back and can talk", async ({ server, enter }) => {
+test("who comes in gets the last 50 lines of the room, in order", async ({ enter }) => {
+  const ada = await enter("Ada");
+  const said = await sayAll(ada, "line", 55);
+  const grace = await enter("Grace");
+  assert.deepEqual(await texts(grace, said), said.slice(-50));
+  const last = await sayAll(ada, "after", 1);
+  assert.deepEqual(await texts(grace, last), [...said.slice(-50), ...last]);
+});
+
+test("a page whose network was cut gets every line once and in order, and says what waited", async ({ enter, arrive }) => {
+  const ada = await arrive();
+  await ada.clock.install();
+  await knock(ada, "Ada");
+  await ada.getByText("You are Ada").waitFor();
+  const grace = await enter("Grace");
+  const before = await sayAll(grace, "before", 3);
+  await texts(ada, before);
+
+  const network = await cut(ada);
+  const missed = await sayAll(grace, "missed", 20);
+  // The page notices by its heartbeat: 25 s of silence, and 15 s without an answer.
+  await ada.clock.fastForward("00:26");
+  await ada.clock.fastForward("00:16");
+  await ada.getByText("Connection lost").waitFor();
+  await say(ada, "written while away");
+  await log(ada).locator(".waiting").getByText("written while away").waitFor();
+  missed.push(...(await sayAll(grace, "missed later", 3)));
+  assert.deepEqual(await texts(ada, before), before);
+
+  await network.restore();
+  await log(ada).getByText("You are back. Nothing is missing.").waitFor();
+  await ada.waitForFunction(() => document.querySelector(".waiting") === null);
+  const after = await sayAll(grace, "after", 2);
+  const expected = [...before, ...missed, "written while away", ...after];
+  assert.deepEqual(await texts(ada, expected), expected);
+  assert.deepEqual(await texts(grace, expected), expected);
+});
+
+test("a short cut that breaks no socket loses and doubles nothing", async ({ enter }) => {
+  const [ada, grace] = [await enter("Ada"), await enter("Grace")];
+  const network = await cut(ada);
+  const missed = await sayAll(grace, "missed", 10);
+  assert.equal(await log(ada).locator(".said").count(), 0);
+  await network.restore();
+  assert.deepEqual(await texts(ada, missed), missed);
+});
+
+test("a tab that was frozen shows every line once and in order when it wakes", async ({ enter }) => {
+  const [ada, grace] = [await enter("Ada"), await enter("Grace")];
+  const before = await sayAll(grace, "before", 2);
+  await texts(ada, before);
+  const devtools = await ada.context().newCDPSession(ada);
+  await devtools.send("Page.setWebLifecycleState", { state: "frozen" });
+  const missed = await sayAll(grace, "missed", 20);
+  await devtools.send("Page.setWebLifecycleState", { state: "active" });
+  const expected = [...before, ...missed];
+  assert.deepEqual(await texts(ada, expected), expected);
+  await sayAll(ada, "awake", 1);
+  assert.deepEqual(await texts(grace, [...expected, "awake 1"]), [...expected, "awake 1"]);
+});
+
+test("a page whose server was killed comes back, says that the log began anew, and can talk", async ({ server, enter }) => {
   const page = await enter("Ada");
+  await sayAll(page, "before", 1);
   const { address } = server;
   await server.stop();
   await page.getByText("Connection lost").waitFor();
@@ -218,8 +317,32 @@ test("a page whose server was restarted comes back and can talk", async ({ serve
   await log(page).locator(".waiting").getByText("written while away").waitFor();
   await picture(page, "lost");
   Object.assign(server, await start("chat", { address }));
-  await log(page).getByText("You are back").waitFor();
+  await log(page).getByText("You are back. The server has started anew").waitFor();
   await page.waitForFunction(() => document.querySelector(".waiting") === null);
-  assert.deepEqual(await said(page, 1), [["Ada", "written while away"]]);
+  assert.deepEqual(await said(page, 2), [["Ada", "before 1"], ["Ada", "written while away"]]);
   await page.getByText("You are Ada").waitFor();
+  // The log in memory is gone: a newcomer gets what was said since.
+  const grace = await enter("Grace");
+  assert.deepEqual(await said(grace, 1), [["Ada", "written while away"]]);
+});
+
+test("two pages side by side, in light and in dark", async ({ enter }) => {
+  const talk = [
+    [0, "Anybody here?"], [1, "Yes, and I can see what you said before I came."],
+    [0, "My train is about to enter a tunnel."], [1, "Go on, nothing gets lost."], [1, "We merged the storm branch, by the way."],
+    [0, "Out again, and I have read it all."],
+  ];
+  const ada = await enter("Ada");
+  await say(ada, talk[0][1]);
+  const both = [ada, await enter("Grace")];
+  await enter("Linus");
+  for (const page of both) await page.setViewportSize({ width: 860, height: 620 });
+  for (const [who, text] of talk.slice(1)) {
+    await say(both[who], text);
+    await Promise.all(both.map((page) => log(page).locator(".said:not(.waiting)").getByText(text, { exact: true }).waitFor()));
+  }
+  for (const colorScheme of ["light", "dark"]) {
+    for (const page of both) await page.emulateMedia({ colorScheme });
+    await pictureOfBoth(both, colorScheme === "light" ? "chat" : "chat-dark");
+  }
 });
