@@ -440,51 +440,6 @@ mod nodes {
         };
         tokio::time::timeout(Duration::from_secs(10), heard).await.expect("the nodes are one again");
     }
-}
-
-/// The next frame of commands.
-async fn next_json(client: &mut Client) -> serde_json::Value {
-    let Frame::Text(text) = next(client).await else { panic!("a text") };
-    serde_json::from_str(&text).expect("JSON")
-}
-
-#[tokio::test]
-async fn recovery_gives_a_page_that_was_cut_every_line_that_it_missed() {
-    let example = Example::run("recovery", &[]).await;
-    assert_eq!(get(&example, "/").await.0, StatusCode::OK);
-    let mut writer = example.connect("/ws").await;
-    writer.text(r#"{"cmd":"join","channel":"lines"}"#).await;
-    let mut page = example.connect("/ws").await;
-    page.text(r#"{"cmd":"join","channel":"lines","id":"join"}"#).await;
-    let mut position = next_json(&mut page).await["param"]["position"].take();
-    for number in 1..=30 {
-        let param = serde_json::json!({ "cmd": "line", "param": number, "key": format!("k{number}") });
-        let publish =
-            serde_json::json!({ "cmd": "publish", "channel": "lines", "param": param, "id": number });
-        writer.text(&publish.to_string()).await;
-        // Its own line, the answer, and what it hears of pages that come and go.
-        while next_json(&mut writer).await["id"] != number {}
-        match number % 10 {
-            // Without a word.
-            3 => drop(std::mem::replace(&mut page, example.connect("/ws").await)),
-            7 => {
-                let join = serde_json::json!({
-                    "cmd": "join", "channel": "lines", "param": { "since": position }, "id": "join"
-                });
-                page.text(&join.to_string()).await;
-                assert_eq!(next_json(&mut page).await["param"]["recovered"], true);
-                for missed in number - 4..=number {
-                    assert_eq!(next_json(&mut page).await["param"], missed);
-                }
-                position["offset"] = number.into();
-            }
-            4..7 => {}
-            _ => {
-                assert_eq!(next_json(&mut page).await["param"], number);
-                position["offset"] = number.into();
-            }
-        }
-    }
 
     /// A program with two nodes: where each listens.
     async fn run_two(name: &str, url: &str) -> (Example, String) {
@@ -530,5 +485,50 @@ async fn recovery_gives_a_page_that_was_cut_every_line_that_it_missed() {
         two._child.start_kill().expect("it runs");
         let took = comes_to_say(&mut ann, "/who", "ann").await;
         assert!(took < Duration::from_secs(10), "{took:?}");
+    }
+}
+
+/// The next frame of commands.
+async fn next_json(client: &mut Client) -> serde_json::Value {
+    let Frame::Text(text) = next(client).await else { panic!("a text") };
+    serde_json::from_str(&text).expect("JSON")
+}
+
+#[tokio::test]
+async fn recovery_gives_a_page_that_was_cut_every_line_that_it_missed() {
+    let example = Example::run("recovery", &[]).await;
+    assert_eq!(get(&example, "/").await.0, StatusCode::OK);
+    let mut writer = example.connect("/ws").await;
+    writer.text(r#"{"cmd":"join","channel":"lines"}"#).await;
+    let mut page = example.connect("/ws").await;
+    page.text(r#"{"cmd":"join","channel":"lines","id":"join"}"#).await;
+    let mut position = next_json(&mut page).await["param"]["position"].take();
+    for number in 1..=30 {
+        let param = serde_json::json!({ "cmd": "line", "param": number, "key": format!("k{number}") });
+        let publish =
+            serde_json::json!({ "cmd": "publish", "channel": "lines", "param": param, "id": number });
+        writer.text(&publish.to_string()).await;
+        // Its own line, the answer, and what it hears of pages that come and go.
+        while next_json(&mut writer).await["id"] != number {}
+        match number % 10 {
+            // Without a word.
+            3 => drop(std::mem::replace(&mut page, example.connect("/ws").await)),
+            7 => {
+                let join = serde_json::json!({
+                    "cmd": "join", "channel": "lines", "param": { "since": position }, "id": "join"
+                });
+                page.text(&join.to_string()).await;
+                assert_eq!(next_json(&mut page).await["param"]["recovered"], true);
+                for missed in number - 4..=number {
+                    assert_eq!(next_json(&mut page).await["param"], missed);
+                }
+                position["offset"] = number.into();
+            }
+            4..7 => {}
+            _ => {
+                assert_eq!(next_json(&mut page).await["param"], number);
+                position["offset"] = number.into();
+            }
+        }
     }
 }
