@@ -3,6 +3,9 @@
 //! Plain `cargo test` and `cargo nextest run` build examples before they run tests; with `--test examples` or
 //! `--all-targets` cargo does not, so `scripts/rust` builds them first.
 
+#[cfg(feature = "redis")]
+#[path = "support/servers.rs"]
+mod servers;
 mod support;
 
 use std::{path::PathBuf, process::Stdio, time::Duration};
@@ -359,9 +362,83 @@ mod configured {
     }
 
     #[tokio::test]
-    async fn it_names_an_adapter_that_it_does_not_have() {
-        let said = refused("redis.yaml", "websocket:\n  adapter_type: redis\n").await;
-        assert!(said.contains("the adapter redis is not in this build"), "{said}");
+    async fn it_names_an_adapter_that_it_cannot_reach_by_its_url() {
+        let file = "websocket:\n  adapter_type: redis\n  redis:\n    url: 'http://localhost'\n";
+        let said = refused("redis.yaml", file).await;
+        assert!(said.contains("redis.url: not the URL of a Redis"), "{said}");
+    }
+}
+
+#[cfg(feature = "redis")]
+mod redis {
+    use super::{servers::Server, *};
+
+    /// What the example says to a command, once it says so: other nodes are heard of a moment later.
+    async fn comes_to_say(client: &mut Client, command: &str, text: &str) -> Duration {
+        let asked = std::time::Instant::now();
+        let said = async {
+            while says(client, command).await != Frame::text(text) {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(30), said)
+            .await
+            .unwrap_or_else(|_| panic!("{command} is not answered by {text:?}"));
+        asked.elapsed()
+    }
+
+    async fn enter(node: &Example, user: &str) -> Client {
+        let mut client = node.connect(&format!("/ws?user={user}&room=lobby")).await;
+        assert_eq!(next(&mut client).await, Frame::Text(format!("welcome, {user}")));
+        client
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn nodes_in_two_processes_are_one_until_one_is_killed() {
+        let server = Server::redis(&[]);
+        let one = Example::run("redis", &[&server.url()]).await;
+        let mut two = Example::run("redis", &[&server.url()]).await;
+        let (mut ann, mut bob) = (enter(&one, "ann").await, enter(&two, "bob").await);
+        comes_to_say(&mut ann, "/who", "ann bob").await;
+        comes_to_say(&mut bob, "/who", "ann bob").await;
+        comes_to_say(&mut bob, "/count", "2 connections").await;
+        assert_eq!(says(&mut ann, "hello").await, Frame::text("ann: hello"));
+        assert_eq!(next(&mut bob).await, Frame::text("ann: hello"));
+        bob.text("/tell ann psst").await;
+        assert_eq!(next(&mut ann).await, Frame::text("bob tells you: psst"));
+        // As `kill -9` does: nobody says goodbye.
+        two._child.start_kill().expect("it runs");
+        let took = comes_to_say(&mut ann, "/who", "ann").await;
+        println!("the killed node's users were gone after {took:?}");
+        assert!(took < Duration::from_secs(10), "{took:?}");
+        assert_eq!(says(&mut ann, "anybody?").await, Frame::text("ann: anybody?"));
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn local_members_hear_one_another_while_redis_is_away_and_all_after_it() {
+        let mut server = Server::redis(&[]);
+        let one = Example::run("redis", &[&server.url()]).await;
+        let two = Example::run("redis", &[&server.url()]).await;
+        let (mut ann, mut bob) = (enter(&one, "ann").await, enter(&two, "bob").await);
+        let mut carl = enter(&one, "carl").await;
+        comes_to_say(&mut bob, "/who", "ann bob carl").await;
+        server.kill();
+        assert_eq!(says(&mut ann, "alone").await, Frame::text("ann: alone"));
+        assert_eq!(next(&mut carl).await, Frame::text("ann: alone"));
+        server.start();
+        comes_to_say(&mut bob, "/count", "3 connections").await;
+        comes_to_say(&mut bob, "/who", "ann bob carl").await;
+        let heard = async {
+            loop {
+                ann.text("again").await;
+                assert_eq!(next(&mut ann).await, Frame::text("ann: again"));
+                let came = tokio::time::timeout(Duration::from_millis(200), bob.next()).await;
+                if came == Ok(Frame::text("ann: again")) {
+                    return;
+                }
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(10), heard).await.expect("the nodes are one again");
     }
 }
 

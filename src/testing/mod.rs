@@ -36,6 +36,7 @@
 //!
 //! Everything here panics when it sees what it did not expect, and says what it saw: it is for tests.
 
+pub mod adapter;
 mod answer;
 mod client;
 mod frame;
