@@ -91,7 +91,7 @@ pub mod testing;
 struct Readme;
 
 /// The code of the guide, compiled with the doctests: a chapter each.
-#[cfg(all(doctest, feature = "types", feature = "metrics"))]
+#[cfg(all(doctest, feature = "client", feature = "types", feature = "metrics"))]
 mod guide {
     #[doc = include_str!("../docs/guide/first-server.md")]
     struct FirstServer;

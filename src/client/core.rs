@@ -299,7 +299,7 @@ impl Core {
         let id = self.ids.fetch_add(1, Ordering::Relaxed);
         let param = member.renew(id, self.config.timeout);
         self.requests.insert(id, Asked::Room(Arc::clone(room)));
-        self.say("join", room, Some(param), id);
+        self.say("join", room, param, id);
     }
 
     /// Leaves a room that nobody reads any more.

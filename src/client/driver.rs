@@ -34,8 +34,8 @@ const STABLE_AFTER: Duration = Duration::from_secs(60);
 /// How long a peer gets to answer a close frame, or to take ours.
 const FAREWELL: Duration = Duration::from_secs(1);
 
-/// The application wants an end: by `close`, or by dropping all handles.
-struct Halt(CloseFrame);
+/// The application wanted an end, by `close` or by dropping all handles; it was told already.
+struct Halt;
 
 pub(super) struct Driver {
     core: Core,
@@ -57,11 +57,17 @@ impl Driver {
     }
 
     pub(super) async fn run(mut self) {
-        if let Err(Halt(frame)) = self.live().await {
-            self.core.disconnected();
-            self.core.closed(Closed::ours(frame.code(), frame.reason()));
+        if let Ok(()) = self.live().await {
+            self.core.end();
         }
+    }
+
+    /// Ends everything, and tells so.
+    fn halt(&mut self, frame: &CloseFrame) -> Halt {
+        self.core.disconnected();
+        self.core.closed(Closed::ours(frame.code(), frame.reason()));
         self.core.end();
+        Halt
     }
 
     /// Connects again and again, until the server's word is not to come back.
@@ -114,13 +120,13 @@ impl Driver {
             let writes = self.core.has_outgoing();
             // In no order: neither a flood of messages nor one of sends starves the others.
             tokio::select! {
-                halt = halted(&mut self.closing) => {
-                    let farewell = tungstenite::Message::Close(Some(wire_close(&halt.0)));
-                    // The peer may be gone, and the socket full.
+                frame = halted(&mut self.closing) => {
+                    // Told first: the peer may be gone, and the socket full.
+                    let halt = self.halt(&frame);
                     let goodbye = async {
-                        if sink.send(farewell).await.is_ok() {
-                            while let Some(Ok(_)) = stream.next().await {}
-                        }
+                        sink.send(tungstenite::Message::Close(Some(wire_close(&frame)))).await?;
+                        while stream.next().await.is_some_and(|came| came.is_ok()) {}
+                        Ok::<_, tungstenite::Error>(())
                     };
                     drop(timeout(FAREWELL, goodbye).await);
                     return Err(halt);
@@ -183,10 +189,12 @@ impl Driver {
         loop {
             let deadline = self.core.outbox.deadline().unwrap_or_else(|| after(Duration::MAX));
             tokio::select! {
-                halt = halted(&mut self.closing) => return Err(halt),
-                done = &mut something => return Ok(done),
+                // Who asked to listen before something hears of it; tokio's budget keeps a flood from starving the rest.
+                biased;
+                frame = halted(&mut self.closing) => return Err(self.halt(&frame)),
                 Some(op) = self.ops.recv() => self.core.take(op),
                 Some(answered) = self.core.answers.next() => self.core.answer(answered),
+                done = &mut something => return Ok(done),
                 () = sleep_until(deadline) => self.core.outbox.expire(Instant::now()),
             }
         }
@@ -215,10 +223,10 @@ impl Driver {
 }
 
 /// Ends when the application wants an end.
-async fn halted(closing: &mut watch::Receiver<Option<CloseFrame>>) -> Halt {
+async fn halted(closing: &mut watch::Receiver<Option<CloseFrame>>) -> CloseFrame {
     match closing.wait_for(Option::is_some).await.map(|frame| frame.clone()) {
-        Ok(Some(frame)) => Halt(frame),
-        _ => Halt(CloseFrame::sendable(CloseCode::NORMAL, Text::from(""))), // all handles are gone
+        Ok(Some(frame)) => frame,
+        _ => CloseFrame::sendable(CloseCode::NORMAL, Text::from("")), // all handles are gone
     }
 }
 
@@ -243,6 +251,10 @@ fn wire_close(frame: &CloseFrame) -> WireClose {
 
 fn closed_by_peer(frame: Option<WireClose>) -> Closed {
     match frame {
+        // tungstenite does not know 1014, and shows this instead.
+        Some(frame) if u16::from(frame.code) == 1002 && &*frame.reason == "Protocol violation" => {
+            Closed::new(CloseCode::BAD_GATEWAY, "", true)
+        }
         Some(frame) => Closed::new(u16::from(frame.code), &frame.reason, true),
         None => Closed::new(CloseCode::NO_STATUS, "", true),
     }

@@ -155,12 +155,12 @@ impl Membership {
     }
 
     /// Begins to join, on a connection that is new or after a hole: what to ask for, as the request with this id.
-    pub(super) fn renew(&mut self, id: u64, timeout: Duration) -> JoinParam {
+    pub(super) fn renew(&mut self, id: u64, timeout: Duration) -> Option<JoinParam> {
         let since = self.follower.position();
         self.joining = Some(Joining { id, deadline: after(timeout), since: since.is_some() });
         self.retry = None;
         let last = if since.is_some() { None } else { self.options.last };
-        JoinParam { since, last }
+        (since.is_some() || last.is_some()).then_some(JoinParam { since, last })
     }
 
     /// The connection is gone.

@@ -200,7 +200,8 @@ impl Client {
             closing.get_or_insert(frame);
             is_first
         });
-        let _ = self.0.state.clone().wait_for(|state| *state == State::Closed).await;
+        // The task has ended, which may say goodbye for a second.
+        self.0.ops.closed().await;
     }
 
     fn next_id(&self) -> u64 {
