@@ -32,6 +32,9 @@ pub enum TokenIn {
 pub(super) type TokenProvider =
     Arc<dyn Fn() -> BoxFuture<'static, Result<String, Box<dyn Error + Send + Sync>>> + Send + Sync>;
 
+/// Has the last word on whether to connect again.
+pub(super) type Reconnect = Arc<dyn Fn(&Closed) -> bool + Send + Sync>;
+
 /// What a client is made from.
 pub(super) struct Config {
     pub(super) address: Address,
@@ -41,7 +44,7 @@ pub(super) struct Config {
     pub(super) dialer: Option<Dialer>,
     pub(super) tls: Option<Arc<ClientConfig>>,
     pub(super) answers: HashMap<Box<str>, Answerer>,
-    pub(super) reconnect: Option<Arc<dyn Fn(&Closed) -> bool + Send + Sync>>,
+    pub(super) reconnect: Option<Reconnect>,
     pub(super) timeout: Duration,
     pub(super) connect_timeout: Duration,
     pub(super) read_ahead: usize,

@@ -152,7 +152,7 @@ fn request(config: &Config, token: Option<&str>) -> Result<Request<()>, Box<dyn 
         match &config.token_in {
             TokenIn::Header => authorization = Some(secret(&format!("Bearer {token}"))?),
             TokenIn::Query(name) => {
-                uri = config.address.with_query(name, token).map_err(|_| NoPlaceForToken)?
+                uri = config.address.with_query(name, token).map_err(|_| NoPlaceForToken)?;
             }
             TokenIn::Subprotocol => {
                 let is_tchar = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);

@@ -205,7 +205,7 @@ impl Membership {
             self.recovery(Recovery { recovered: true, reason: None });
         }
         self.was_member = true;
-        self.tell(RoomEvent::Joined);
+        self.tell(&RoomEvent::Joined);
         for entered in self.waiting.drain(..) {
             drop(entered.send(Ok(())));
         }
@@ -236,7 +236,7 @@ impl Membership {
             Verdict::Hole if self.joining.is_none() => Effect::Renew,
             Verdict::Hole | Verdict::Duplicate => Effect::Nothing,
             Verdict::Next => {
-                self.tell(RoomEvent::Command(frame.clone()));
+                self.tell(&RoomEvent::Command(frame.clone()));
                 Effect::Command
             }
         }
@@ -251,11 +251,11 @@ impl Membership {
 
     fn recovery(&mut self, recovery: Recovery) {
         if self.was_member || self.options.since.is_some() {
-            self.tell(RoomEvent::Recovered(recovery));
+            self.tell(&RoomEvent::Recovered(recovery));
         }
     }
 
-    fn tell(&self, event: RoomEvent) {
+    fn tell(&self, event: &RoomEvent) {
         let position = self.follower.position();
         for reader in &self.readers {
             reader.tell(Told { event: event.clone(), position: position.clone() });

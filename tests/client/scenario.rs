@@ -101,7 +101,7 @@ impl Stage {
                 Ok(json!(format!("{result:?}").to_lowercase()))
             });
         } else if has("joins") {
-            self.join(text("joins"), step);
+            self.join(&text("joins"), step);
         } else if has("leaves") {
             self.rooms.remove(&text("leaves")).ok_or("no such room")?.1.abort();
         } else if has("publishes") {
@@ -173,11 +173,13 @@ impl Stage {
         if let Some(millis) = step["timeout"].as_u64() {
             request = request.timeout(Duration::from_millis(millis));
         }
-        self.promise(step["as"].as_str().unwrap_or_default(), async { request.await.map_err(coded) });
+        self.promise(step["as"].as_str().unwrap_or_default(), async {
+            request.await.map_err(|error| coded(&error))
+        });
     }
 
-    fn join(&mut self, name: String, step: &Value) {
-        let mut join = self.client.join(&name);
+    fn join(&mut self, name: &str, step: &Value) {
+        let mut join = self.client.join(name);
         if let Some(last) = step["last"].as_u64() {
             join = join.last(last as u32);
         }
@@ -187,8 +189,8 @@ impl Stage {
         let seen = Arc::new(Mutex::new(Seen::default()));
         let (entered, promise) = oneshot::channel();
         let reader = tokio::spawn(read(join, Arc::clone(&seen), entered));
-        self.rooms.insert(name.clone(), (seen, reader.abort_handle()));
-        self.promise(&name, async { promise.await.unwrap_or(Err("left".into())) });
+        self.rooms.insert(name.to_owned(), (seen, reader.abort_handle()));
+        self.promise(name, async { promise.await.unwrap_or(Err("left".into())) });
     }
 
     fn publish(&mut self, step: &Value) {
@@ -198,8 +200,8 @@ impl Stage {
         let text = move |key: &str| step[key].as_str().unwrap_or_default().to_owned();
         let (cmd, param, key, name) = (text("publishes"), text("param"), text("key"), text("as"));
         self.promise(&name, async move {
-            let room = join.await.map_err(coded)?;
-            let position = room.publish(&cmd, param).key(&key).await.map_err(coded)?;
+            let room = join.await.map_err(|error| coded(&error))?;
+            let position = room.publish(&cmd, param).key(&key).await.map_err(|error| coded(&error))?;
             Ok(json!(position))
         });
     }
@@ -234,7 +236,7 @@ impl Stage {
 async fn read(join: Join, seen: Arc<Mutex<Seen>>, entered: oneshot::Sender<Outcome>) {
     let mut room = match join.await {
         Ok(room) => room,
-        Err(error) => return drop(entered.send(Err(coded(error)))),
+        Err(error) => return drop(entered.send(Err(coded(&error)))),
     };
     let _ = entered.send(Ok(Value::Null));
     while let Some(event) = room.next().await {
@@ -258,7 +260,7 @@ fn told(event: RoomEvent) -> Value {
     }
 }
 
-fn coded(error: CommandError) -> String {
+fn coded(error: &CommandError) -> String {
     error.code().to_owned()
 }
 

@@ -1,4 +1,5 @@
 //! A server that does what a test says, over pipes in memory.
+#![allow(clippy::result_large_err, reason = "the callbacks of tungstenite's handshake are so")]
 
 use std::time::Duration;
 
@@ -28,7 +29,7 @@ pub(super) const NOW: Duration = Duration::from_millis(1);
 
 /// Where clients of a test try to connect.
 pub(super) struct Server {
-    attempts: mpsc::UnboundedReceiver<DuplexStream>,
+    attempts: mpsc::Receiver<DuplexStream>,
     codec: Codec,
 }
 
@@ -42,10 +43,10 @@ pub(super) struct Peer<T = DuplexStream> {
 
 /// A server, and what its clients are built from.
 pub(super) fn server(codec: Codec) -> (Server, Builder) {
-    let (attempt, attempts) = mpsc::unbounded_channel();
+    let (attempt, attempts) = mpsc::channel(16);
     let builder = Client::builder("ws://server/ws").codec(codec).transport(move || {
         let (client, server) = duplex(64 * 1024);
-        let attempted = attempt.send(server).map_err(std::io::Error::other);
+        let attempted = attempt.try_send(server).map_err(std::io::Error::other);
         async move { attempted.map(|()| client) }
     });
     (Server { attempts, codec }, builder)

@@ -85,7 +85,8 @@ class Stage {
         server().end();
         break;
       case "requests": {
-        const options = { channel: step["channel"] as string, ...(step["timeout"] ? { timeout: Number(step["timeout"]) } : {}) };
+        const timeout = step["timeout"] ? { timeout: Number(step["timeout"]) } : {};
+        const options = { channel: step["channel"] as string, ...timeout };
         this.#promise(text("as"), this.#client.request(text("requests"), step["param"], options));
         break;
       }
@@ -199,7 +200,7 @@ class Stage {
   #compare(expected: unknown, got: unknown): void {
     const id = (expected as Values | null)?.["id"];
     if (typeof id === "string" && !this.#names.has(id)) this.#names.set(id, (got as Values)["id"]);
-    const filled = expected && typeof expected === "object" && !Array.isArray(expected) ? this.#filled(expected as Values) : expected;
+    const filled = typeof id === "string" ? this.#filled(expected as Values) : expected;
     expect(JSON.parse(JSON.stringify(got), withoutNulls)).toEqual(JSON.parse(JSON.stringify(filled), anything));
   }
 }
