@@ -208,10 +208,11 @@ async fn client_talks_in_the_chat() {
     let mut grace = Talker::come_in(&chat, "Grace");
     ada.prints("* Grace comes").await;
     let mut typed = ada.child.stdin.take().expect("piped");
-    typed.write_all(b"hello, Grace\n\n").await.expect("it reads");
+    typed.write_all(b"hello, Grace\n").await.expect("it reads");
     for talker in [&mut ada, &mut grace] {
         talker.prints("Ada: hello, Grace").await;
     }
+    typed.write_all(b"\n").await.expect("it reads");
     ada.prints("* a message has 1 to 2,000 characters").await;
     drop(typed);
     grace.prints("* Ada goes").await;
