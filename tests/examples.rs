@@ -13,7 +13,7 @@ use std::{path::PathBuf, process::Stdio, time::Duration};
 use http::StatusCode;
 use support::{Client, Frame, request_with};
 use tokio::{
-    io::{AsyncBufReadExt, BufReader, copy_bidirectional, duplex},
+    io::{AsyncBufReadExt, AsyncWriteExt, BufReader, Lines, copy_bidirectional, duplex},
     net::TcpStream,
     process::{Child, ChildStdout, Command},
 };
@@ -170,6 +170,53 @@ async fn rate_limited_lets_five_in_and_frees_a_place_when_one_leaves() {
         }
     };
     tokio::time::timeout(Duration::from_secs(30), freed).await.expect("a place");
+}
+
+/// Somebody in the chat, by the example `client`.
+struct Talker {
+    child: Child,
+    said: Lines<BufReader<ChildStdout>>,
+}
+
+impl Talker {
+    fn come_in(chat: &Example, nick: &str) -> Self {
+        let mut child = program("client")
+            .args([&format!("ws://{}/ws", chat.address), nick])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()
+            .expect("the example runs");
+        let said = BufReader::new(child.stdout.take().expect("piped")).lines();
+        Self { child, said }
+    }
+
+    /// Reads on until it prints this.
+    async fn prints(&mut self, expected: &str) {
+        let printed =
+            async { while self.said.next_line().await.expect("text").expect("it is running") != expected {} };
+        let time = Duration::from_secs(30);
+        tokio::time::timeout(time, printed).await.unwrap_or_else(|_| panic!("{expected:?} is not printed"));
+    }
+}
+
+#[tokio::test]
+async fn client_talks_in_the_chat() {
+    let chat = Example::run("chat", &[]).await;
+    let mut ada = Talker::come_in(&chat, "Ada");
+    ada.prints("* you are here").await;
+    let mut grace = Talker::come_in(&chat, "Grace");
+    ada.prints("* Grace comes").await;
+    let mut typed = ada.child.stdin.take().expect("piped");
+    typed.write_all(b"hello, Grace\n").await.expect("it reads");
+    for talker in [&mut ada, &mut grace] {
+        talker.prints("Ada: hello, Grace").await;
+    }
+    typed.write_all(b"\n").await.expect("it reads");
+    ada.prints("* a message has 1 to 2,000 characters").await;
+    drop(typed);
+    grace.prints("* Ada goes").await;
+    assert!(ada.child.wait().await.expect("it ends").success());
 }
 
 #[tokio::test]
