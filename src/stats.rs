@@ -81,6 +81,7 @@ impl Traffic {
         self.dropped_oldest += other.dropped_oldest;
         self.unsent += other.unsent;
         self.ignored += other.ignored;
+        self.rate_limited += other.rate_limited;
     }
 }
 

@@ -29,7 +29,11 @@ async fn an_exporter_shows_what_the_hub_has_counted() {
         client.text("ignored by the member").await;
         assert_eq!(client.next().await, Frame::text("hello"));
     }
-    tokio::task::yield_now().await;
+    let mut leaver = connect(&handler).await;
+    leaver.bye().await;
+    while hub.counts().connections > 2 {
+        tokio::task::yield_now().await;
+    }
 
     let recorder = PrometheusBuilder::new().build_recorder();
     metrics::with_local_recorder(&recorder, || hub.publish_metrics());
@@ -39,11 +43,12 @@ async fn an_exporter_shows_what_the_hub_has_counted() {
         "gustnado_rooms 1",
         "gustnado_users 1",
         "gustnado_outbox_bytes 0",
-        "gustnado_connections_total 2",
+        "gustnado_connections_total 3",
+        "gustnado_closes_total{cause=\"peer\"} 1",
         "gustnado_refused_total 1",
         "gustnado_messages_total{direction=\"in\"} 2",
         "gustnado_messages_total{direction=\"out\"} 2",
-        "gustnado_bytes_total{direction=\"out\"} 14",
+        "gustnado_bytes_total{direction=\"out\"} 18",
         "gustnado_broadcasts_total 1",
         "gustnado_deliveries_total 2",
         "gustnado_dropped_total{reason=\"fan_out\"} 0",

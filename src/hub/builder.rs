@@ -81,6 +81,7 @@ impl HubBuilder {
             handlers: Default::default(),
             left: Default::default(),
             encoded: Default::default(),
+            closes: Default::default(),
         }))
     }
 }

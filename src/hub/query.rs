@@ -90,6 +90,8 @@ pub struct HubStats {
     pub fan_out: FanOut,
     /// Bytes that wait in all outboxes now.
     pub buffered: usize,
+    /// The median of the connections' last round trips, of those that have measured one.
+    pub round_trip: Option<Duration>,
 }
 
 /// How many there are.
@@ -140,14 +142,23 @@ impl Hub {
         }
     }
 
-    /// What the hub has seen. Looks at every connection once, for what waits in its outbox.
+    /// What the hub has seen. Looks at every connection once, for its outbox and its round trip.
     pub fn stats(&self) -> HubStats {
         let mut handlers = Stats::default();
         for counters in &*self.0.handlers.lock() {
             handlers.add(&counters.read());
         }
-        let buffered = self.connections(Page::ALL).iter().map(Conn::buffered).sum();
-        HubStats { counts: self.counts(), handlers, fan_out: self.0.fan_out.read(), buffered }
+        let conns: Vec<_> = self.0.index.read().conns.values().cloned().collect();
+        let buffered = conns.iter().map(Conn::buffered).sum();
+        let mut round_trips: Vec<_> = conns.iter().filter_map(Conn::round_trip).collect();
+        round_trips.sort_unstable();
+        let round_trip = round_trips.get(round_trips.len() / 2).copied();
+        HubStats { counts: self.counts(), handlers, fan_out: self.0.fan_out.read(), buffered, round_trip }
+    }
+
+    /// Why connections have ended, by [`Closed::label`](crate::Closed::label), and how often.
+    pub fn closes(&self) -> BTreeMap<&'static str, u64> {
+        self.0.closes.lock().clone()
     }
 
     /// Connections, by their ids.
