@@ -34,6 +34,7 @@
 //! - Messages with a name, as JSON or MessagePack, to typed handlers: [`commands`] (feature `commands`, on by default).
 //! - Who may come in: [`Authenticate`] and [`Tickets`]; how many and how fast: [`Handler`] and [`RateLimit`].
 //! - Several nodes: [`adapter`].
+//! - A page for operators, and the same as a JSON API: `admin`, with the feature of that name.
 //! - Tests of connectors, in memory and without waiting: `testing`, with the feature of that name.
 //! - What it can count: [`Stats`] of a handler, [`Traffic`] of a connection, [`HubStats`] of a hub; for Prometheus with
 //!   the feature `metrics`.
@@ -56,6 +57,8 @@
 #![warn(clippy::print_stdout, clippy::print_stderr)]
 
 pub mod adapter;
+#[cfg(feature = "admin")]
+pub mod admin;
 mod auth;
 #[cfg(feature = "commands")]
 pub mod commands;

@@ -1,0 +1,144 @@
+//! The socket: figures every second, and what a tap sees.
+
+use std::{num::NonZeroUsize, time::Duration};
+
+use serde::Deserialize;
+use serde_json::{Value, json};
+use tokio::time::{MissedTickBehavior, interval};
+
+use super::{redact::Redact, views::overview};
+use crate::{
+    config::SlowReader,
+    conn::Conn,
+    connector::{Disconnect, Incoming},
+    handler::Handler,
+    hub::{Event, EventKind, Hub, Preview, Tap, TapFilter},
+    protocol::message::Message,
+};
+
+const TICK: Duration = Duration::from_secs(1);
+
+/// How many events go into one message at most.
+const BATCH: usize = 100;
+
+/// What a page asks for.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Wish {
+    /// What to tap; none to stop.
+    tap: Option<Wanted>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Wanted {
+    room: Option<String>,
+    user: Option<String>,
+    conn: Option<String>,
+    text: Option<String>,
+}
+
+/// A handler whose connections are no members of the hub that they watch. A page that does not read misses what there is
+/// no room for, and nobody waits for it.
+pub(super) fn handler(hub: &Hub, redact: &Redact) -> Handler {
+    let (hub, redact) = (hub.clone(), redact.clone());
+    Handler::stream(move |conn, incoming| watch(hub.clone(), redact.clone(), conn, incoming))
+        .outbox_limits(256 * 1024, NonZeroUsize::MIN.get() * 64)
+        .slow_reader(SlowReader::DropOldest)
+        .max_connections(100)
+}
+
+async fn watch(hub: Hub, redact: Redact, conn: Conn, mut incoming: Incoming) -> Result<(), Disconnect> {
+    let mut clock = interval(TICK);
+    clock.set_missed_tick_behavior(MissedTickBehavior::Skip);
+    let mut tap: Option<Tap> = None;
+    loop {
+        tokio::select! {
+            _ = clock.tick() => {
+                let mut message = overview(&hub);
+                message["type"] = "overview".into();
+                message["missed"] = tap.as_ref().map_or(0, Tap::missed).into();
+                show(&conn, &message)?;
+            }
+            message = incoming.next() => {
+                let Some(message) = message else { return Ok(()) };
+                tap = wish(&hub, &redact, &message)?;
+            }
+            event = next(&mut tap) => {
+                let Some(event) = event else {
+                    tap = None;
+                    continue;
+                };
+                let more = tap.iter_mut().flat_map(|tap| std::iter::from_fn(|| tap.try_next()));
+                let events: Vec<_> = std::iter::once(event).chain(more.take(BATCH - 1)).map(|it| view(&it)).collect();
+                show(&conn, &json!({ "type": "events", "events": events }))?;
+            }
+        }
+    }
+}
+
+/// The next event of a tap; without one, none ever comes.
+async fn next(tap: &mut Option<Tap>) -> Option<Event> {
+    match tap {
+        Some(tap) => tap.next().await,
+        None => std::future::pending().await,
+    }
+}
+
+/// The tap that a page asks for.
+fn wish(hub: &Hub, redact: &Redact, message: &Message) -> Result<Option<Tap>, Disconnect> {
+    let Wish { tap } = serde_json::from_str(message.text()?).map_err(|error| Disconnect::new(1008, error.to_string()))?;
+    let Some(Wanted { room, user, conn, text }) = tap else { return Ok(None) };
+    let redact = redact.clone();
+    let mut filter = TapFilter::default().redact(move |preview| redact.apply(preview));
+    if let Some(room) = room {
+        filter = filter.room(room);
+    }
+    if let Some(user) = user {
+        filter = filter.user(user);
+    }
+    if let Some(conn) = conn {
+        let conn: crate::ConnId =
+            conn.parse().map_err(|_| Disconnect::new(1008, "that is not the id of a connection"))?;
+        filter = filter.conn(conn);
+    }
+    if let Some(text) = text {
+        filter = filter.contains(text);
+    }
+    Ok(Some(hub.tap(filter)))
+}
+
+fn show(conn: &Conn, value: &Value) -> Result<(), Disconnect> {
+    match conn.try_send(value.to_string()) {
+        Ok(()) | Err(crate::SendError::Full(_) | crate::SendError::TooLarge(_)) => Ok(()),
+        Err(closing) => Err(closing.into()),
+    }
+}
+
+fn view(event: &Event) -> Value {
+    let mut value = match &event.kind {
+        EventKind::Opened => json!({ "kind": "opened" }),
+        EventKind::Closed { code, reason, cause } => {
+            json!({ "kind": "closed", "code": code, "reason": reason, "cause": cause })
+        }
+        EventKind::Joined { room, created } => json!({ "kind": "joined", "rooms": [room], "created": created }),
+        EventKind::Left { room, emptied } => json!({ "kind": "left", "rooms": [room], "emptied": emptied }),
+        EventKind::Received(shown) => preview("received", shown),
+        EventKind::Sent(shown) => preview("sent", shown),
+        EventKind::Broadcast { rooms, preview: shown, report } => {
+            let mut value = preview("broadcast", shown);
+            value["rooms"] = json!(rooms);
+            value["queued"] = json!(report.queued);
+            value["recipients"] = json!(report.recipients());
+            value
+        }
+        _ => json!({ "kind": "other" }),
+    };
+    value["conn"] = json!(event.conn.map(|id| id.to_string()));
+    value["user"] = json!(event.user);
+    value
+}
+
+fn preview(kind: &str, preview: &Preview) -> Value {
+    json!({ "kind": kind, "text": preview.text, "len": preview.len, "is_text": preview.is_text })
+}

@@ -1,0 +1,226 @@
+//! [`Admin`]: a page, a JSON API and a live socket over a hub, for its operators.
+
+mod actions;
+mod answer;
+mod guard;
+mod live;
+mod redact;
+mod route;
+mod views;
+
+use std::{
+    convert::Infallible,
+    error::Error,
+    fmt,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+};
+
+use bytes::Bytes;
+use http::{Method, Request, Response, StatusCode, header::ORIGIN, request::Parts};
+use http_body_util::{BodyExt, Limited};
+use serde_json::{Value, json};
+use tower_service::Service;
+
+pub use self::guard::Guard;
+use self::{
+    guard::{Access, Random},
+    redact::Redact,
+    route::{Route, Task},
+};
+use crate::{
+    auth::Token,
+    handler::{Body, Handler},
+    hub::Hub,
+    protocol::{handshake::is_attempt, origin::OriginPolicy},
+};
+
+/// The longest body of a request, in bytes.
+const MAX_BODY: usize = 64 * 1024;
+
+const CSRF_HEADER: &str = "x-csrf-token";
+
+/// A page over a hub: figures that move, connections, rooms, users, nodes, taps; and the same as a JSON API, described by
+/// `api/openapi.json`. A tower service, made by [`Hub::admin`].
+///
+/// Nothing of it is reachable without the [`Guard`]. What changes something is a `POST` of the same origin with the
+/// header `x-csrf-token`, whose value `api/session` tells; a program that shows the secret as `Authorization: Bearer`
+/// needs neither. A `GET` changes nothing.
+///
+/// ```
+/// use gustnado::{Echo, Handler, admin::Guard};
+///
+/// # fn example(secret: String) {
+/// let handler = Handler::new(|| Echo);
+/// let admin = handler.to_hub().admin(Guard::secret(secret)).redact_fields(["password", "token"]);
+/// let app: axum::Router =
+///     axum::Router::new().route_service("/ws", handler).nest_service("/admin", admin);
+/// # }
+/// ```
+#[derive(Clone)]
+pub struct Admin(Arc<Inner>);
+
+struct Inner {
+    hub: Hub,
+    guard: Guard,
+    base: String,
+    redact: Redact,
+    csrf: Token,
+    live: Handler,
+}
+
+impl Hub {
+    /// A page and an API over this hub, behind a guard.
+    ///
+    /// # Panics
+    ///
+    /// If the operating system has no random numbers.
+    pub fn admin(&self, guard: Guard) -> Admin {
+        Admin::new(self.clone(), guard, "/admin".into(), Redact::default())
+    }
+}
+
+impl Admin {
+    fn new(hub: Hub, guard: Guard, base: String, redact: Redact) -> Self {
+        let live = live::handler(&hub, &redact);
+        Self(Arc::new(Inner { hub, guard, base, redact, csrf: Token::new(Random::hex()), live }))
+    }
+
+    /// Where it is mounted, as the browser sees it: `/admin` by default, `""` for the root.
+    #[must_use]
+    pub fn at(self, base: impl Into<String>) -> Self {
+        let base: String = base.into();
+        let Inner { hub, guard, redact, .. } = &*self.0;
+        Self::new(hub.clone(), guard.clone(), base.trim_end_matches('/').to_owned(), redact.clone())
+    }
+
+    /// Takes the values of these JSON fields out of every preview of a message, before it leaves the server.
+    #[must_use]
+    pub fn redact_fields<N: Into<String>>(self, names: impl IntoIterator<Item = N>) -> Self {
+        let Inner { hub, guard, base, .. } = &*self.0;
+        Self::new(hub.clone(), guard.clone(), base.clone(), Redact::fields(names))
+    }
+}
+
+impl Inner {
+    async fn answer<B>(&self, parts: Parts, body: B) -> Response<Body>
+    where
+        B: http_body::Body + Send,
+        B::Data: Send,
+        B::Error: Into<Box<dyn Error + Send + Sync>>,
+    {
+        let path = parts.uri.path();
+        let path = path.strip_prefix(self.base.as_str()).filter(|_| !self.base.is_empty()).unwrap_or(path);
+        let route = Route::of(path);
+        if matches!(route, Route::Login) && parts.method == Method::POST {
+            let form = match self.read(body).await {
+                Ok(form) => form,
+                Err(refusal) => return refusal,
+            };
+            return match self.guard.log_in(&parts, &form, &self.base) {
+                Ok(response) => response,
+                Err(reject) => answer::refusal(reject, &parts, true, &self.base),
+            };
+        }
+        let access = match self.guard.admit(&parts).await {
+            Ok(access) => access,
+            Err(refusal) => return answer::refusal(refusal, &parts, self.guard.has_login(), &self.base),
+        };
+        if is_attempt(&parts) {
+            return match route {
+                Route::Live => answer::upgraded(self.live.clone().call(Request::from_parts(parts, ())).await),
+                _ => answer::error(StatusCode::NOT_FOUND, "no socket here"),
+            };
+        }
+        match (parts.method.clone(), route) {
+            (Method::GET | Method::HEAD, Route::Asset(asset)) => answer::asset(asset, &self.base),
+            (Method::GET | Method::HEAD, Route::Session) => answer::json(&json!({ "csrf": self.csrf.expose() })),
+            (Method::GET | Method::HEAD, Route::View(view)) => match views::show(&self.hub, &view, &parts).await {
+                Some(value) => answer::json(&value),
+                None => answer::error(StatusCode::NOT_FOUND, "there is no such thing"),
+            },
+            (Method::POST, Route::Task(task)) => self.change(&parts, access, body, task).await,
+            (Method::POST, Route::Logout) => match self.may_change(&parts, access) {
+                true => self.guard.log_out(&parts, &self.base),
+                false => answer::error(StatusCode::FORBIDDEN, "not from this page"),
+            },
+            (_, Route::Nothing) => answer::error(StatusCode::NOT_FOUND, "there is no such page"),
+            (_, Route::Live) => answer::error(StatusCode::UPGRADE_REQUIRED, "this is a WebSocket endpoint"),
+            (_, route) => answer::wrong_method(&route),
+        }
+    }
+
+    async fn change<B>(&self, parts: &Parts, access: Access, body: B, task: Task) -> Response<Body>
+    where
+        B: http_body::Body + Send,
+        B::Data: Send,
+        B::Error: Into<Box<dyn Error + Send + Sync>>,
+    {
+        if !self.may_change(parts, access) {
+            return answer::error(StatusCode::FORBIDDEN, "not from this page");
+        }
+        let body = match self.read(body).await {
+            Ok(body) => body,
+            Err(refusal) => return refusal,
+        };
+        let param: Value = match serde_json::from_slice(if body.is_empty() { b"{}" } else { &body }) {
+            Ok(param) => param,
+            Err(error) => return answer::error(StatusCode::BAD_REQUEST, &error.to_string()),
+        };
+        match actions::run(&self.hub, task, param).await {
+            Ok(done) => answer::json(&done),
+            Err((status, why)) => answer::error(status, &why),
+        }
+    }
+
+    /// Whether a request may change something: no other page can make a browser send what this asks for.
+    fn may_change(&self, parts: &Parts, access: Access) -> bool {
+        if access == Access::Bearer {
+            return true;
+        }
+        let token = parts.headers.get(CSRF_HEADER).and_then(|token| token.to_str().ok());
+        parts.headers.contains_key(ORIGIN)
+            && OriginPolicy::SameHost.allows(parts)
+            && token.is_some_and(|token| self.csrf.matches(token))
+    }
+
+    async fn read<B>(&self, body: B) -> Result<Bytes, Response<Body>>
+    where
+        B: http_body::Body + Send,
+        B::Data: Send,
+        B::Error: Into<Box<dyn Error + Send + Sync>>,
+    {
+        match Limited::new(Box::pin(body), MAX_BODY).collect().await {
+            Ok(body) => Ok(body.to_bytes()),
+            Err(_) => Err(answer::error(StatusCode::PAYLOAD_TOO_LARGE, "the body is too long, or was cut off")),
+        }
+    }
+}
+
+impl<B> Service<Request<B>> for Admin
+where
+    B: http_body::Body + Send + 'static,
+    B::Data: Send,
+    B::Error: Into<Box<dyn Error + Send + Sync>>,
+{
+    type Response = Response<Body>;
+    type Error = Infallible;
+    type Future = Pin<Box<dyn Future<Output = Result<Response<Body>, Infallible>> + Send>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<B>) -> Self::Future {
+        let inner = self.0.clone();
+        let (parts, body) = request.into_parts();
+        Box::pin(async move { Ok(inner.answer(parts, body).await) })
+    }
+}
+
+impl fmt::Debug for Admin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Admin").field("base", &self.0.base).field("guard", &self.0.guard).finish_non_exhaustive()
+    }
+}

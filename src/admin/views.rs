@@ -1,0 +1,217 @@
+//! What there is to see, as JSON.
+
+use std::{
+    borrow::Cow,
+    cmp::Ordering,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+
+use http::request::Parts;
+use serde_json::{Value, json};
+
+use super::route::View;
+use crate::{
+    conn::{Conn, query_param},
+    hub::{ConnInfo, FanOut, Hub, Page, RoomInfo},
+    stats::Traffic,
+};
+
+/// How many of a list are shown, unless asked otherwise, and at most.
+const PAGE: usize = 50;
+const MAX_PAGE: usize = 1_000;
+
+/// `None` if there is no such connection, room or user.
+pub(super) async fn show(hub: &Hub, view: &View, parts: &Parts) -> Option<Value> {
+    let list = List::of(parts);
+    Some(match view {
+        View::Overview => overview(hub),
+        View::Connections => connections(hub.connections(Page::ALL), &list),
+        View::Connection(id) => connection(&find(hub, id)?.info()),
+        View::Rooms => rooms(hub, &list),
+        View::Room(name) => {
+            let room = hub.room_list(Page::ALL).into_iter().find(|room| room.name == *name)?;
+            let mut value = room_value(&room);
+            value["connections"] = connections(hub.members(name, Page::ALL), &list);
+            value
+        }
+        View::Users => users(hub, &list),
+        View::User(name) => {
+            let conns = hub.connections_of(name, Page::ALL);
+            if conns.is_empty() {
+                return None;
+            }
+            json!({ "name": name, "connections": connections(conns, &list) })
+        }
+        View::Nodes => nodes(hub),
+    })
+}
+
+/// The figures that move.
+pub(super) fn overview(hub: &Hub) -> Value {
+    let stats = hub.stats();
+    json!({
+        "time": millis(SystemTime::now()),
+        "connections": stats.counts.connections,
+        "rooms": stats.counts.rooms,
+        "users": stats.counts.users,
+        "accepted": stats.handlers.accepted,
+        "refused": stats.handlers.refused,
+        "traffic": traffic(&stats.handlers.traffic),
+        "fan_out": fan_out(&stats.fan_out),
+        "buffered": stats.buffered,
+        "round_trip_ms": round_trip(stats.round_trip),
+        "closes": hub.closes(),
+    })
+}
+
+fn nodes(hub: &Hub) -> Value {
+    let counts = hub.counts();
+    json!({ "nodes": [{ "this": true, "connections": counts.connections, "rooms": counts.rooms }] })
+}
+
+/// A connection by the text of its id.
+pub(super) fn find(hub: &Hub, id: &str) -> Option<Conn> {
+    hub.connection(id.parse().ok()?)
+}
+
+/// Which part of a list was asked for, and in which order.
+struct List<'a> {
+    search: Cow<'a, str>,
+    sort: Cow<'a, str>,
+    descending: bool,
+    skip: usize,
+    limit: usize,
+}
+
+impl<'a> List<'a> {
+    fn of(parts: &'a Parts) -> Self {
+        let param = |name| query_param(parts.uri.query(), name).unwrap_or_default();
+        Self {
+            search: param("search"),
+            sort: param("sort"),
+            descending: param("order") == "desc",
+            skip: param("skip").parse().unwrap_or(0),
+            limit: param("limit").parse().unwrap_or(PAGE).min(MAX_PAGE),
+        }
+    }
+
+    /// The part, as a page of JSON.
+    fn page<T>(&self, mut all: Vec<T>, compare: impl Fn(&T, &T) -> Ordering, show: impl Fn(&T) -> Value) -> Value {
+        all.sort_by(|a, b| if self.descending { compare(b, a) } else { compare(a, b) });
+        let shown: Vec<_> = all.iter().skip(self.skip).take(self.limit).map(show).collect();
+        json!({ "total": all.len(), "skip": self.skip, "items": shown })
+    }
+
+    fn wants(&self, text: &str) -> bool {
+        text.contains(&*self.search)
+    }
+}
+
+fn connections(conns: Vec<Conn>, list: &List<'_>) -> Value {
+    let infos = conns.iter().map(Conn::info).filter(|info| {
+        list.search.is_empty()
+            || list.wants(&info.id.to_string())
+            || info.user.as_deref().is_some_and(|user| list.wants(user))
+            || info.peer.is_some_and(|peer| list.wants(&peer.to_string()))
+            || list.wants(&info.path)
+            || info.rooms.iter().any(|room| list.wants(room))
+    });
+    let compare = |a: &ConnInfo, b: &ConnInfo| {
+        let by_key = match &*list.sort {
+            "user" => a.user.cmp(&b.user),
+            "peer" => a.peer.cmp(&b.peer),
+            "path" => a.path.cmp(&b.path),
+            "since" => a.since.cmp(&b.since),
+            "received" => a.traffic.messages_received.cmp(&b.traffic.messages_received),
+            "sent" => a.traffic.messages_sent.cmp(&b.traffic.messages_sent),
+            "buffered" => a.buffered.cmp(&b.buffered),
+            "round_trip" => a.round_trip.cmp(&b.round_trip),
+            _ => Ordering::Equal,
+        };
+        by_key.then_with(|| a.id.cmp(&b.id))
+    };
+    list.page(infos.collect(), compare, connection)
+}
+
+fn connection(info: &ConnInfo) -> Value {
+    json!({
+        "id": info.id.to_string(),
+        "endpoint": info.endpoint,
+        "user": info.user,
+        "peer": info.peer.map(|peer| peer.to_string()),
+        "path": info.path,
+        "protocol": info.protocol,
+        "rooms": info.rooms,
+        "since": millis(info.since),
+        "traffic": traffic(&info.traffic),
+        "buffered": info.buffered,
+        "round_trip_ms": round_trip(info.round_trip),
+        "metadata": info.metadata,
+    })
+}
+
+fn rooms(hub: &Hub, list: &List<'_>) -> Value {
+    let rooms = hub.room_list(Page::ALL).into_iter().filter(|room| list.wants(&room.name));
+    let compare = |a: &RoomInfo, b: &RoomInfo| match &*list.sort {
+        "members" => a.members.cmp(&b.members),
+        "since" => a.since.cmp(&b.since),
+        "messages" => a.fan_out.messages.cmp(&b.fan_out.messages),
+        _ => a.name.cmp(&b.name),
+    };
+    list.page(rooms.collect(), compare, room_value)
+}
+
+fn room_value(room: &RoomInfo) -> Value {
+    json!({
+        "name": room.name,
+        "members": room.members,
+        "since": millis(room.since),
+        "fan_out": fan_out(&room.fan_out),
+    })
+}
+
+fn users(hub: &Hub, list: &List<'_>) -> Value {
+    let users = hub.users(Page::ALL).into_iter().filter(|user| list.wants(user));
+    let count = |user: &String| hub.connections_of(user, Page::ALL).len();
+    let users: Vec<_> = users.map(|user| (count(&user), user)).collect();
+    let compare = |a: &(usize, String), b: &(usize, String)| match &*list.sort {
+        "connections" => a.cmp(b),
+        _ => a.1.cmp(&b.1),
+    };
+    list.page(users, compare, |(connections, name)| json!({ "name": name, "connections": connections }))
+}
+
+fn traffic(traffic: &Traffic) -> Value {
+    json!({
+        "messages_received": traffic.messages_received,
+        "bytes_received": traffic.bytes_received,
+        "messages_sent": traffic.messages_sent,
+        "bytes_sent": traffic.bytes_sent,
+        "dropped": {
+            "newest": traffic.dropped_newest,
+            "oldest": traffic.dropped_oldest,
+            "unsent": traffic.unsent,
+            "ignored": traffic.ignored,
+            "rate_limited": traffic.rate_limited,
+        },
+    })
+}
+
+fn fan_out(fan_out: &FanOut) -> Value {
+    json!({
+        "messages": fan_out.messages,
+        "bytes": fan_out.bytes,
+        "deliveries": fan_out.deliveries,
+        "dropped": fan_out.dropped,
+    })
+}
+
+fn round_trip(time: Option<Duration>) -> Option<f64> {
+    time.map(|time| time.as_secs_f64() * 1000.0)
+}
+
+/// Milliseconds since 1970.
+fn millis(time: SystemTime) -> u64 {
+    let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+}
