@@ -115,15 +115,16 @@ pub use async_trait::async_trait;
 pub use self::{
     auth::{Authenticate, FirstMessage, Identity, Source, Tickets, Token},
     config::{RateAction, RateLimit, SlowReader},
-    conn::{Cause, Closed, ClosedBy, Conn, ConnId, Phase, RequestInfo, SendError},
+    conn::{Cause, Closed, ClosedBy, Conn, ConnId, InvalidConnId, Phase, RequestInfo, SendError},
     connector::{
         Connector, Disconnect, Echo, Factory, Handshake, Incoming, IntoConnector, InvalidHeader, Log,
         MessageIo, MessageMode, PeerAddr, Reject, middleware,
     },
     handler::{Body, Events, Handler, InvalidProxy, NoFallback, ProxyHeader, TrustProxy},
     hub::{
-        ConnInfo, Counts, Event, EventKind, FanOut, Hub, HubBuilder, HubStats, JoinError, JoinRequest,
-        Joined, Left, Page, Preview, Report, RoomInfo, Shutdown, ShutdownReport, Tap, TapFilter, Target,
+        Affected, ClusterStats, ConnInfo, Counts, Event, EventKind, Everywhere, FanOut, Gathered, Hub,
+        HubBuilder, HubStats, JoinError, JoinRequest, Joined, Left, Page, Preview, PublishError, Publisher,
+        Remote, Report, RoomInfo, Shutdown, ShutdownReport, Tap, TapFilter, Target,
     },
     protocol::{
         close::{CloseCode, CloseFrame, InvalidCloseCode},

@@ -325,7 +325,7 @@ async fn revoking_a_user_closes_all_connections_of_that_user_and_no_other() {
         client.next().await;
         clients.push(client);
     }
-    assert_eq!(hub.revoke("alice").await, 2);
+    assert_eq!(hub.revoke("alice").await.here, 2);
     assert_eq!(clients[0].next().await, Frame::close(4401, "revoked"));
     assert_eq!(clients[1].next().await, Frame::close(4401, "revoked"));
     clients[2].text("still here").await;

@@ -792,8 +792,8 @@ async fn a_close_by_id_or_by_user_keeps_its_code_and_reason() {
     let (_, closed, _) = house.closed().await;
     assert_eq!((closed.code().as_u16(), closed.reason(), closed.was_clean()), (4001, "by id", true));
 
-    assert_eq!(house.hub.user("bob").close(frame_of(4002, "revoked")).await, 2);
-    assert_eq!(house.hub.user("bob").close(frame_of(4003, "again")).await, 0, "they are closing");
+    assert_eq!(house.hub.user("bob").close(frame_of(4002, "revoked")).await.here, 2);
+    assert_eq!(house.hub.user("bob").close(frame_of(4003, "again")).await.here, 0, "they are closing");
     for client in [&mut bob, &mut tab] {
         assert_eq!(client.next().await, Frame::close(4002, "revoked"));
         client.close(4002, "").await;

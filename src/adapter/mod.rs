@@ -4,6 +4,7 @@
 //! hub's, and written once for every engine.
 
 mod history;
+mod memory;
 mod subject;
 
 use std::{fmt, sync::Arc};
@@ -13,6 +14,7 @@ use bytes::Bytes;
 
 pub use self::{
     history::{AppendError, Epoch, History, Position, ReadError, ReadFrom, Retention, Slice},
+    memory::{Memory, MemoryBus},
     subject::Subject,
 };
 
@@ -42,6 +44,9 @@ impl fmt::Display for NodeId {
 ///
 /// A hub calls it once per broadcast and once per change of interest, never once per peer. Nothing here waits for the
 /// engine unless it says so, and everything that waits ends within a second while the engine is away.
+///
+/// What does not wait may be called under a lock of the hub, so that what comes first there comes first here: it must
+/// not call the [`Inbox`], which is told from a task of the adapter.
 ///
 /// Packets of one node arrive in the order in which it published them, on each node at most once. A node gets only
 /// what it is interested in, and also what it published itself.
@@ -108,6 +113,45 @@ pub trait Inbox: Send + Sync {
 
     /// Packets may have been lost: the subscriptions were away, and every one of them is back and confirmed.
     fn interrupted(&self);
+}
+
+#[async_trait]
+impl<A: Adapter + ?Sized> Adapter for Arc<A> {
+    fn start(&self, node: NodeId, inbox: Arc<dyn Inbox>) {
+        (**self).start(node, inbox);
+    }
+
+    fn publish(&self, subject: &Subject, packet: Bytes) -> Result<(), NotHandedOver> {
+        (**self).publish(subject, packet)
+    }
+
+    async fn flush(&self) -> Result<(), Unavailable> {
+        (**self).flush().await
+    }
+
+    fn set_interest(&self, subject: &Subject, interested: bool) {
+        (**self).set_interest(subject, interested);
+    }
+
+    async fn confirmed(&self, subject: &Subject) -> Result<(), Unavailable> {
+        (**self).confirmed(subject).await
+    }
+
+    fn link(&self) -> Link {
+        (**self).link()
+    }
+
+    fn traffic(&self) -> AdapterTraffic {
+        (**self).traffic()
+    }
+
+    fn history(&self) -> Option<&dyn History> {
+        (**self).history()
+    }
+
+    async fn stop(&self) {
+        (**self).stop().await;
+    }
 }
 
 /// How an adapter's link to its engine is.

@@ -28,6 +28,14 @@ impl Subject {
     pub fn user(name: &str) -> Self {
         Self::User(name.into())
     }
+
+    /// The name of the room or of the user; empty for what has none.
+    pub fn name(&self) -> &str {
+        match self {
+            Self::Room(name) | Self::User(name) => name,
+            Self::Everybody | Self::Node(_) => "",
+        }
+    }
 }
 
 /// A word of ASCII letters, digits, `.`, `-`, `_` and `%`, another one for each subject: fit for channels of Redis

@@ -4,9 +4,10 @@ use http::StatusCode;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{route::Task, views::find};
+use super::route::Task;
 use crate::{
-    hub::{Hub, Report, Target},
+    conn::{ConnId, InvalidConnId},
+    hub::{Hub, Remote, Report, Target},
     protocol::{close::CloseFrame, message::Message},
 };
 
@@ -29,52 +30,62 @@ struct Closing {
 
 pub(super) async fn run(hub: &Hub, task: Task, param: Value) -> Result<Value, Refused> {
     match task {
-        Task::Send(id) => {
-            let conn = find(hub, &id).ok_or_else(gone)?;
-            let sent = hub.send_to(conn.id(), text(param)?);
-            sent.map_err(|error| (StatusCode::CONFLICT, error.to_string()))?;
-            Ok(json!({ "queued": 1 }))
-        }
-        Task::Close(id) => {
-            let frame = frame(param)?;
-            let conn = find(hub, &id).ok_or_else(gone)?;
-            conn.close_with(frame);
-            Ok(json!({ "closed": 1 }))
-        }
-        Task::Broadcast(room) => broadcast(hub.room(room), param).await,
-        Task::Notify(user) => broadcast(hub.user(user), param).await,
-        Task::Disconnect(user) => {
-            let frame = frame(param)?;
-            Ok(json!({ "closed": hub.user(user).close(frame).await }))
-        }
+        Task::Send(id) => send(hub.conn(parse(&id)?), param).await,
+        Task::Close(id) => close(hub.conn(parse(&id)?), param).await,
+        Task::Broadcast(room) => send(hub.room(room), param).await,
+        Task::Notify(user) => send(hub.user(user), param).await,
+        Task::Disconnect(user) => close(hub.user(user), param).await,
     }
 }
 
-async fn broadcast(target: Target, param: Value) -> Result<Value, Refused> {
-    let Report { queued, dropped, disconnected, too_large, closing, .. } = target.send(text(param)?).await;
+/// To those on this node, and what became of the rest.
+async fn send(target: Target, param: Value) -> Result<Value, Refused> {
+    let report = target.send(text(param)?).await;
+    let Report { queued, dropped, disconnected, too_large, closing, remote, .. } = report;
+    if report.recipients() == 0 && remote == Remote::None {
+        return Err(nobody());
+    }
     Ok(json!({
         "queued": queued,
         "dropped": dropped,
         "disconnected": disconnected,
         "too_large": too_large,
         "closing": closing,
+        "handed_over": handed_over(remote),
     }))
 }
 
+async fn close(target: Target, param: Value) -> Result<Value, Refused> {
+    let affected = target.close(frame(param)?).await;
+    match (affected.here, affected.remote) {
+        (0, Remote::None) => Err(nobody()),
+        (here, remote) => Ok(json!({ "closed": here, "handed_over": handed_over(remote) })),
+    }
+}
+
+/// Whether it was handed over for other nodes: 1 or 0.
+fn handed_over(remote: Remote) -> u8 {
+    u8::from(remote == Remote::HandedOver)
+}
+
+fn parse(id: &str) -> Result<ConnId, Refused> {
+    id.parse().map_err(|error: InvalidConnId| (StatusCode::NOT_FOUND, error.to_string()))
+}
+
 fn text(param: Value) -> Result<Message, Refused> {
-    let Sending { text } = serde_json::from_value(param).map_err(bad)?;
+    let Sending { text } = serde_json::from_value(param).map_err(|error| bad(&error))?;
     Ok(text.into())
 }
 
 fn frame(param: Value) -> Result<CloseFrame, Refused> {
-    let Closing { code, reason } = serde_json::from_value(param).map_err(bad)?;
+    let Closing { code, reason } = serde_json::from_value(param).map_err(|error| bad(&error))?;
     CloseFrame::new(code, reason).map_err(|error| (StatusCode::BAD_REQUEST, error.to_string()))
 }
 
-fn bad(error: serde_json::Error) -> Refused {
+fn bad(error: &serde_json::Error) -> Refused {
     (StatusCode::BAD_REQUEST, error.to_string())
 }
 
-fn gone() -> Refused {
-    (StatusCode::NOT_FOUND, "the connection is gone".into())
+fn nobody() -> Refused {
+    (StatusCode::NOT_FOUND, "nobody is there".into())
 }

@@ -61,7 +61,8 @@ pub(super) fn wrong_method(route: &Route) -> Response<Body> {
 
 /// What a guard answers: to a browser that asks for a page, the form to log in by.
 pub(super) fn refusal(reject: Reject, parts: &Parts, has_login: bool, base: &str) -> Response<Body> {
-    let wants_page = parts.headers.get(ACCEPT).is_some_and(|it| it.to_str().is_ok_and(|it| it.contains("text/html")));
+    let wants_page =
+        parts.headers.get(ACCEPT).is_some_and(|it| it.to_str().is_ok_and(|it| it.contains("text/html")));
     let mut response = rejected(reject, parts.version);
     if has_login && wants_page && response.status() == StatusCode::UNAUTHORIZED {
         // The form has its own style, since nothing else is served without the guard.

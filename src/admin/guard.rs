@@ -1,13 +1,6 @@
 //! [`Guard`]: who may see the page.
 
-use std::{
-    collections::HashMap,
-    fmt,
-    net::IpAddr,
-    pin::Pin,
-    sync::Arc,
-    time::Duration,
-};
+use std::{collections::HashMap, fmt, net::IpAddr, pin::Pin, sync::Arc, time::Duration};
 
 use http::{
     HeaderMap, Response, StatusCode,
@@ -127,7 +120,8 @@ impl Guard {
 fn set_cookie(headers: &mut HeaderMap, session: &str, age: Duration, base: &str, secure: bool) {
     let secure = if secure { "; Secure" } else { "" };
     let age = age.as_secs();
-    let cookie = format!("{COOKIE_NAME}={session}; Path={base}/; Max-Age={age}; HttpOnly; SameSite=Strict{secure}");
+    let cookie =
+        format!("{COOKIE_NAME}={session}; Path={base}/; Max-Age={age}; HttpOnly; SameSite=Strict{secure}");
     // A base that no header can hold makes no cookie, and nobody can log in.
     if let Ok(cookie) = cookie.parse() {
         headers.insert(SET_COOKIE, cookie);
@@ -154,7 +148,8 @@ struct State {
 
 impl Secret {
     fn check(&self, parts: &Parts) -> Result<Access, Reject> {
-        let bearer = parts.headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok()?.strip_prefix("Bearer "));
+        let bearer =
+            parts.headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok()?.strip_prefix("Bearer "));
         if let Some(shown) = bearer {
             return self.show(parts, shown).map(|()| Access::Bearer);
         }
@@ -169,7 +164,9 @@ impl Secret {
         let now = Instant::now();
         let mut state = self.state.lock();
         if !state.may_try(address, now) {
-            return Err(Reject::new(StatusCode::TOO_MANY_REQUESTS, "too many wrong secrets").retry_after(BACK_OFF));
+            return Err(
+                Reject::new(StatusCode::TOO_MANY_REQUESTS, "too many wrong secrets").retry_after(BACK_OFF)
+            );
         }
         if self.secret.matches(shown) {
             state.failures.remove(&address);
@@ -186,7 +183,8 @@ impl Secret {
         let mut state = self.state.lock();
         state.sessions.retain(|_, until| *until > now);
         if state.sessions.len() >= MAX_SESSIONS
-            && let Some(oldest) = state.sessions.iter().min_by_key(|(_, until)| **until).map(|(id, _)| id.clone())
+            && let Some(oldest) =
+                state.sessions.iter().min_by_key(|(_, until)| **until).map(|(id, _)| id.clone())
         {
             state.sessions.remove(&oldest);
         }
@@ -214,7 +212,8 @@ impl State {
 /// The session that a request's cookie names.
 fn session_of(parts: &Parts) -> Option<&str> {
     let lines = parts.headers.get_all(COOKIE).iter().filter_map(|line| line.to_str().ok());
-    let mut cookies = lines.flat_map(|line| line.split(';')).filter_map(|cookie| cookie.trim().split_once('='));
+    let mut cookies =
+        lines.flat_map(|line| line.split(';')).filter_map(|cookie| cookie.trim().split_once('='));
     cookies.find(|(name, _)| *name == COOKIE_NAME).map(|(_, value)| value)
 }
 

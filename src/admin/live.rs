@@ -1,6 +1,6 @@
 //! The socket: figures every second, and what a tap sees.
 
-use std::{num::NonZeroUsize, time::Duration};
+use std::time::Duration;
 
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -43,7 +43,7 @@ struct Wanted {
 pub(super) fn handler(hub: &Hub, redact: &Redact) -> Handler {
     let (hub, redact) = (hub.clone(), redact.clone());
     Handler::stream(move |conn, incoming| watch(hub.clone(), redact.clone(), conn, incoming))
-        .outbox_limits(256 * 1024, NonZeroUsize::MIN.get() * 64)
+        .outbox_limits(256 * 1024, 64)
         .slow_reader(SlowReader::DropOldest)
         .max_connections(100)
 }
@@ -87,7 +87,8 @@ async fn next(tap: &mut Option<Tap>) -> Option<Event> {
 
 /// The tap that a page asks for.
 fn wish(hub: &Hub, redact: &Redact, message: &Message) -> Result<Option<Tap>, Disconnect> {
-    let Wish { tap } = serde_json::from_str(message.text()?).map_err(|error| Disconnect::new(1008, error.to_string()))?;
+    let Wish { tap } =
+        serde_json::from_str(message.text()?).map_err(|error| Disconnect::new(1008, error.to_string()))?;
     let Some(Wanted { room, user, conn, text }) = tap else { return Ok(None) };
     let redact = redact.clone();
     let mut filter = TapFilter::default().redact(move |preview| redact.apply(preview));
@@ -121,7 +122,9 @@ fn view(event: &Event) -> Value {
         EventKind::Closed { code, reason, cause } => {
             json!({ "kind": "closed", "code": code, "reason": reason, "cause": cause })
         }
-        EventKind::Joined { room, created } => json!({ "kind": "joined", "rooms": [room], "created": created }),
+        EventKind::Joined { room, created } => {
+            json!({ "kind": "joined", "rooms": [room], "created": created })
+        }
         EventKind::Left { room, emptied } => json!({ "kind": "left", "rooms": [room], "emptied": emptied }),
         EventKind::Received(shown) => preview("received", shown),
         EventKind::Sent(shown) => preview("sent", shown),
@@ -132,7 +135,9 @@ fn view(event: &Event) -> Value {
             value["recipients"] = json!(report.recipients());
             value
         }
-        _ => json!({ "kind": "other" }),
+        EventKind::Link(link) => json!({ "kind": "link", "text": format!("{link:?}"), "len": 0 }),
+        EventKind::NodeCame(node) => json!({ "kind": "node came", "text": node.to_string(), "len": 0 }),
+        EventKind::NodeGone(node) => json!({ "kind": "node gone", "text": node.to_string(), "len": 0 }),
     };
     value["conn"] = json!(event.conn.map(|id| id.to_string()));
     value["user"] = json!(event.user);

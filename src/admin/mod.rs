@@ -135,8 +135,10 @@ impl Inner {
         }
         match (parts.method.clone(), route) {
             (Method::GET | Method::HEAD, Route::Asset(asset)) => answer::asset(asset, &self.base),
-            (Method::GET | Method::HEAD, Route::Session) => answer::json(&json!({ "csrf": self.csrf.expose() })),
-            (Method::GET | Method::HEAD, Route::View(view)) => match views::show(&self.hub, &view, &parts).await {
+            (Method::GET | Method::HEAD, Route::Session) => {
+                answer::json(&json!({ "csrf": self.csrf.expose() }))
+            }
+            (Method::GET | Method::HEAD, Route::View(view)) => match views::show(&self.hub, &view, &parts) {
                 Some(value) => answer::json(&value),
                 None => answer::error(StatusCode::NOT_FOUND, "there is no such thing"),
             },
@@ -193,7 +195,9 @@ impl Inner {
     {
         match Limited::new(Box::pin(body), MAX_BODY).collect().await {
             Ok(body) => Ok(body.to_bytes()),
-            Err(_) => Err(answer::error(StatusCode::PAYLOAD_TOO_LARGE, "the body is too long, or was cut off")),
+            Err(_) => {
+                Err(answer::error(StatusCode::PAYLOAD_TOO_LARGE, "the body is too long, or was cut off"))
+            }
         }
     }
 }
@@ -221,6 +225,9 @@ where
 
 impl fmt::Debug for Admin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Admin").field("base", &self.0.base).field("guard", &self.0.guard).finish_non_exhaustive()
+        f.debug_struct("Admin")
+            .field("base", &self.0.base)
+            .field("guard", &self.0.guard)
+            .finish_non_exhaustive()
     }
 }

@@ -60,7 +60,7 @@ impl Route {
     pub(super) fn of(path: &str) -> Self {
         let parts: Vec<&str> = path.trim_matches('/').split('/').collect();
         let name = |name: &str| percent_decode_str(name).decode_utf8().map(Cow::into_owned);
-        let route = match *parts.as_slice() {
+        match *parts.as_slice() {
             [""] => Self::Asset(Asset::Page),
             ["admin.js"] => Self::Asset(Asset::Script),
             ["admin.css"] => Self::Asset(Asset::Style),
@@ -71,20 +71,25 @@ impl Route {
             ["api", "session"] => Self::Session,
             ["api", "overview"] => Self::View(View::Overview),
             ["api", "connections"] => Self::View(View::Connections),
-            ["api", "connections", id] => return name(id).map_or(Self::Nothing, |id| Self::View(View::Connection(id))),
-            ["api", "connections", id, "send"] => return Self::task(name(id).ok(), Task::Send),
-            ["api", "connections", id, "close"] => return Self::task(name(id).ok(), Task::Close),
+            ["api", "connections", id] => {
+                name(id).map_or(Self::Nothing, |id| Self::View(View::Connection(id)));
+            }
+            ["api", "connections", id, "send"] => Self::task(name(id).ok(), Task::Send),
+            ["api", "connections", id, "close"] => Self::task(name(id).ok(), Task::Close),
             ["api", "rooms"] => Self::View(View::Rooms),
-            ["api", "rooms", room] => return name(room).map_or(Self::Nothing, |room| Self::View(View::Room(room))),
-            ["api", "rooms", room, "send"] => return Self::task(name(room).ok(), Task::Broadcast),
+            ["api", "rooms", room] => {
+                name(room).map_or(Self::Nothing, |room| Self::View(View::Room(room)));
+            }
+            ["api", "rooms", room, "send"] => Self::task(name(room).ok(), Task::Broadcast),
             ["api", "users"] => Self::View(View::Users),
-            ["api", "users", user] => return name(user).map_or(Self::Nothing, |user| Self::View(View::User(user))),
-            ["api", "users", user, "send"] => return Self::task(name(user).ok(), Task::Notify),
-            ["api", "users", user, "disconnect"] => return Self::task(name(user).ok(), Task::Disconnect),
+            ["api", "users", user] => {
+                name(user).map_or(Self::Nothing, |user| Self::View(View::User(user)));
+            }
+            ["api", "users", user, "send"] => Self::task(name(user).ok(), Task::Notify),
+            ["api", "users", user, "disconnect"] => Self::task(name(user).ok(), Task::Disconnect),
             ["api", "nodes"] => Self::View(View::Nodes),
             _ => Self::Nothing,
-        };
-        route
+        }
     }
 
     fn task(name: Option<String>, task: impl FnOnce(String) -> Task) -> Self {
@@ -112,7 +117,9 @@ mod tests {
 
     #[test]
     fn a_path_without_a_name_or_with_too_much_is_nothing_and_no_panic() {
-        for path in ["/api", "/api/", "/api/rooms/x/y", "/api/connections/1/send/2", "//", "/api/rooms/%FF", "/%"] {
+        for path in
+            ["/api", "/api/", "/api/rooms/x/y", "/api/connections/1/send/2", "//", "/api/rooms/%FF", "/%"]
+        {
             assert!(matches!(Route::of(path), Route::Nothing | Route::Asset(Asset::Page)), "{path}");
         }
         assert_eq!(Route::of("/api/rooms/"), Route::View(View::Rooms));

@@ -21,17 +21,17 @@ const PAGE: usize = 50;
 const MAX_PAGE: usize = 1_000;
 
 /// `None` if there is no such connection, room or user.
-pub(super) async fn show(hub: &Hub, view: &View, parts: &Parts) -> Option<Value> {
+pub(super) fn show(hub: &Hub, view: &View, parts: &Parts) -> Option<Value> {
     let list = List::of(parts);
     Some(match view {
         View::Overview => overview(hub),
-        View::Connections => connections(hub.connections(Page::ALL), &list),
+        View::Connections => connections(&hub.connections(Page::ALL), &list),
         View::Connection(id) => connection(&find(hub, id)?.info()),
         View::Rooms => rooms(hub, &list),
         View::Room(name) => {
             let room = hub.room_list(Page::ALL).into_iter().find(|room| room.name == *name)?;
             let mut value = room_value(&room);
-            value["connections"] = connections(hub.members(name, Page::ALL), &list);
+            value["connections"] = connections(&hub.members(name, Page::ALL), &list);
             value
         }
         View::Users => users(hub, &list),
@@ -40,7 +40,7 @@ pub(super) async fn show(hub: &Hub, view: &View, parts: &Parts) -> Option<Value>
             if conns.is_empty() {
                 return None;
             }
-            json!({ "name": name, "connections": connections(conns, &list) })
+            json!({ "name": name, "connections": connections(&conns, &list) })
         }
         View::Nodes => nodes(hub),
     })
@@ -64,13 +64,33 @@ pub(super) fn overview(hub: &Hub) -> Value {
     })
 }
 
+/// The nodes that are known, and the adapter between them.
 fn nodes(hub: &Hub) -> Value {
-    let counts = hub.counts();
-    json!({ "nodes": [{ "this": true, "connections": counts.connections, "rooms": counts.rooms }] })
+    let stats = hub.stats();
+    let (here, counts) = (hub.node(), stats.counts);
+    let this = json!({
+        "id": here.to_string(),
+        "this": true,
+        "connections": counts.connections,
+        "rooms": counts.rooms,
+    });
+    let others = hub.nodes().into_iter().map(|node| json!({ "id": node.to_string(), "this": false }));
+    let adapter = stats.cluster.map(|cluster| {
+        json!({
+            "link": format!("{:?}", cluster.link).to_lowercase(),
+            "published": cluster.adapter.published,
+            "lost": cluster.adapter.lost,
+            "refused": cluster.adapter.refused,
+            "received": cluster.adapter.received,
+            "queued_bytes": cluster.adapter.queued_bytes,
+            "reconnects": cluster.adapter.reconnects,
+        })
+    });
+    json!({ "nodes": std::iter::once(this).chain(others).collect::<Vec<_>>(), "adapter": adapter })
 }
 
-/// A connection by the text of its id.
-pub(super) fn find(hub: &Hub, id: &str) -> Option<Conn> {
+/// A connection of this node by the text of its id.
+fn find(hub: &Hub, id: &str) -> Option<Conn> {
     hub.connection(id.parse().ok()?)
 }
 
@@ -96,7 +116,12 @@ impl<'a> List<'a> {
     }
 
     /// The part, as a page of JSON.
-    fn page<T>(&self, mut all: Vec<T>, compare: impl Fn(&T, &T) -> Ordering, show: impl Fn(&T) -> Value) -> Value {
+    fn page<T>(
+        &self,
+        mut all: Vec<T>,
+        compare: impl Fn(&T, &T) -> Ordering,
+        show: impl Fn(&T) -> Value,
+    ) -> Value {
         all.sort_by(|a, b| if self.descending { compare(b, a) } else { compare(a, b) });
         let shown: Vec<_> = all.iter().skip(self.skip).take(self.limit).map(show).collect();
         json!({ "total": all.len(), "skip": self.skip, "items": shown })
@@ -107,7 +132,7 @@ impl<'a> List<'a> {
     }
 }
 
-fn connections(conns: Vec<Conn>, list: &List<'_>) -> Value {
+fn connections(conns: &[Conn], list: &List<'_>) -> Value {
     let infos = conns.iter().map(Conn::info).filter(|info| {
         list.search.is_empty()
             || list.wants(&info.id.to_string())

@@ -3,7 +3,7 @@
 use crate::{
     conn::{Conn, EXPIRED},
     connector::{Disconnect, Reject},
-    hub::Hub,
+    hub::{Affected, Hub},
     protocol::{close::CloseFrame, text::Text},
 };
 
@@ -27,10 +27,10 @@ impl Authenticate {
 }
 
 impl Hub {
-    /// Closes all connections of a user with 4401, and returns how many were open.
+    /// Closes all connections of a user, on every node, with 4401, and tells how many were open.
     ///
     /// A handshake that is under way is not seen: refuse the credential first, and revoke then.
-    pub async fn revoke(&self, user: &str) -> usize {
+    pub async fn revoke(&self, user: &str) -> Affected {
         self.user(user).close(CloseFrame::sendable(EXPIRED.into(), Text::from_static("revoked"))).await
     }
 }

@@ -8,7 +8,7 @@ use crate::{
 };
 
 use super::{
-    codec::{Codec, EncodeError},
+    codec::{Codec, EncodeError, MESSAGE_PACK},
     frame::Outgoing,
 };
 
@@ -104,9 +104,14 @@ impl Target {
             }
             speaks_json
         });
-        if !others.is_empty() {
-            let packed = Codec::MessagePack.encode(frame)?;
+        // Other nodes get both, whoever is there.
+        let packed = match others.is_empty() && !self.is_clustered() {
+            true => None,
+            false => Some(Codec::MessagePack.encode(frame)?),
+        };
+        if let Some(packed) = packed {
             self.offer_to(&others, &packed, &mut report);
+            report.remote = self.hand_over_both(json, (MESSAGE_PACK.to_owned(), packed));
         }
         Ok(report)
     }

@@ -32,7 +32,7 @@ use tokio::sync::Notify;
 use self::outbox::Outbox;
 pub use self::{
     closed::{Cause, Closed, ClosedBy, Phase},
-    id::ConnId,
+    id::{ConnId, InvalidConnId},
     request::RequestInfo,
     send::SendError,
 };

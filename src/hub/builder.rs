@@ -4,9 +4,12 @@ use std::sync::Arc;
 
 use parking_lot::RwLock;
 
-use crate::conn::Conn;
+use crate::{
+    adapter::Adapter,
+    conn::{Conn, ConnIds},
+};
 
-use super::{Hub, Index, Inner, group::Group};
+use super::{Hub, Index, Inner, cluster::Cluster, group::Group};
 
 type JoinHook = dyn Fn(&JoinRequest<'_>) -> Result<(), String> + Send + Sync;
 
@@ -35,14 +38,21 @@ pub(super) struct HubConfig {
 /// | [`max_rooms`](Self::max_rooms) | 100 per connection |
 /// | [`max_room_name`](Self::max_room_name) | 128 bytes |
 /// | [`on_join`](Self::on_join) | lets everybody in |
+/// | [`adapter`](Self::adapter) | none: the hub is alone |
 #[must_use]
 pub struct HubBuilder {
     config: HubConfig,
+    adapter: Option<Arc<dyn Adapter>>,
+    quiet: bool,
 }
 
 impl Default for HubBuilder {
     fn default() -> Self {
-        Self { config: HubConfig { max_rooms: 100, max_room_name: 128, on_join: None } }
+        Self {
+            config: HubConfig { max_rooms: 100, max_room_name: 128, on_join: None },
+            adapter: None,
+            quiet: false,
+        }
     }
 }
 
@@ -69,11 +79,44 @@ impl HubBuilder {
         self
     }
 
+    /// Connects the hub to those of other nodes: what is sent to rooms, users, ids and everybody reaches connections
+    /// there too. Each hub needs an adapter of its own.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() {
+    /// use gustnado::{Hub, adapter::MemoryBus};
+    ///
+    /// let bus = MemoryBus::new();
+    /// let one = Hub::builder().adapter(bus.adapter()).build();
+    /// let other = Hub::builder().adapter(bus.adapter()).build();
+    /// // Also for members of the lobby who are connected to the other.
+    /// one.room("lobby").send("hello").await;
+    /// # }
+    /// ```
+    pub fn adapter(mut self, adapter: impl Adapter) -> Self {
+        self.adapter = Some(Arc::new(adapter));
+        self
+    }
+
+    /// Is no node to the others: it has no connections.
+    pub(super) fn quiet(mut self) -> Self {
+        self.quiet = true;
+        self
+    }
+
     /// The hub.
+    ///
+    /// # Panics
+    ///
+    /// With an [adapter](Self::adapter), outside a tokio runtime: it begins to connect.
     pub fn build(self) -> Hub {
-        Hub(Arc::new(Inner {
+        let ids = ConnIds::default();
+        let cluster = self.adapter.map(|adapter| Cluster::new(ids.node(), adapter, self.quiet));
+        let hub = Hub(Arc::new(Inner {
             config: self.config,
-            ids: Default::default(),
+            ids,
+            cluster,
             index: RwLock::new(Index::default()),
             everybody: Arc::new(Group::new("")),
             taps: Default::default(),
@@ -82,6 +125,10 @@ impl HubBuilder {
             left: Default::default(),
             encoded: Default::default(),
             closes: Default::default(),
-        }))
+        }));
+        if let Some(cluster) = &hub.0.cluster {
+            cluster.start(&Arc::downgrade(&hub.0));
+        }
+        hub
     }
 }

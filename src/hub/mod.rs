@@ -5,7 +5,10 @@
 //! held across an await.
 
 mod builder;
+mod cluster;
+mod everywhere;
 mod group;
+mod publisher;
 mod query;
 mod report;
 mod rooms;
@@ -29,20 +32,25 @@ use tokio::sync::Notify;
 
 use self::{
     builder::HubConfig,
+    cluster::Cluster,
     group::{Added, Group, Removed},
     report::FanOutCounters,
     taps::{Taps, What},
 };
 pub use self::{
     builder::{HubBuilder, JoinRequest},
+    cluster::ClusterStats,
+    everywhere::{Everywhere, Gathered},
+    publisher::Publisher,
     query::{ConnInfo, Counts, HubStats, Page, RoomInfo},
-    report::{FanOut, Report},
+    report::{Affected, FanOut, PublishError, Remote, Report},
     rooms::{JoinError, Joined, Left},
     shutdown::{Shutdown, ShutdownReport},
     tap::{Event, EventKind, Preview, Tap, TapFilter},
     target::Target,
 };
 use crate::{
+    adapter::Subject,
     conn::{Conn, ConnId, ConnIds},
     stats::HandlerCounters,
 };
@@ -85,6 +93,8 @@ struct Inner {
     encoded: AtomicU64,
     /// Why connections ended: [`Closed::label`](crate::Closed::label), and how often.
     closes: Mutex<BTreeMap<&'static str, u64>>,
+    /// The other nodes, if there is an adapter to them.
+    cluster: Option<Cluster>,
 }
 
 #[derive(Default)]
@@ -188,7 +198,10 @@ impl Hub {
             return group.clone();
         }
         let mut index = self.0.index.write();
-        let new = || Arc::new(Group::new(name));
+        let new = || {
+            self.set_interest(|| kind.subject(name), true);
+            Arc::new(Group::new(name))
+        };
         index.groups_mut(kind).entry(name.into()).or_insert_with(new).clone()
     }
 
@@ -198,6 +211,7 @@ impl Hub {
         let groups = index.groups_mut(kind);
         if group.retire() && groups.get(&group.name).is_some_and(|it| Arc::ptr_eq(it, group)) {
             groups.remove(&group.name);
+            self.set_interest(|| kind.subject(&group.name), false);
         }
     }
 }
@@ -207,6 +221,15 @@ impl Hub {
 enum Kind {
     Rooms,
     Users,
+}
+
+impl Kind {
+    fn subject(self, name: &str) -> Subject {
+        match self {
+            Self::Rooms => Subject::room(name),
+            Self::Users => Subject::user(name),
+        }
+    }
 }
 
 impl Index {

@@ -13,7 +13,7 @@ use crate::{
     stats::{Stats, Traffic},
 };
 
-use super::{FanOut, Hub};
+use super::{ClusterStats, FanOut, Hub, cluster::Cluster};
 
 /// Which part of a list to give.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,7 +35,7 @@ impl Page {
 }
 
 /// What is known about a connection.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ConnInfo {
     /// Its name.
@@ -92,6 +92,8 @@ pub struct HubStats {
     pub buffered: usize,
     /// The median of the connections' last round trips, of those that have measured one.
     pub round_trip: Option<Duration>,
+    /// What went between this node and the others, if there is an adapter to them.
+    pub cluster: Option<ClusterStats>,
 }
 
 /// How many there are.
@@ -114,11 +116,12 @@ impl Hub {
         self.0.index.read().conns.get(&id).cloned()
     }
 
-    /// Queues a message for one connection, without waiting. It comes after what `on_open` sends.
+    /// Queues a message for one connection of this node, without waiting. It comes after what `on_open` sends. For one
+    /// that may be on another node see [`Hub::conn`].
     ///
     /// # Errors
     ///
-    /// As [`Conn::try_send`]; [`SendError::Closing`] also for a connection that is gone.
+    /// As [`Conn::try_send`]; [`SendError::Closing`] also for a connection that is not here.
     pub fn send_to(&self, id: ConnId, message: impl Into<Message>) -> Result<(), SendError> {
         match self.connection(id) {
             Some(conn) => conn.try_send_by_id(message.into()),
@@ -126,7 +129,8 @@ impl Hub {
         }
     }
 
-    /// Begins the closing handshake of one connection; `false` if it is gone.
+    /// Begins the closing handshake of one connection of this node; `false` if it is not here. For one that may be on
+    /// another node see [`Hub::conn`].
     pub fn close(&self, id: ConnId, frame: CloseFrame) -> bool {
         self.connection(id).map(|conn| conn.close_with(frame)).is_some()
     }
@@ -153,7 +157,9 @@ impl Hub {
         let mut round_trips: Vec<_> = conns.iter().filter_map(Conn::round_trip).collect();
         round_trips.sort_unstable();
         let round_trip = round_trips.get(round_trips.len() / 2).copied();
-        HubStats { counts: self.counts(), handlers, fan_out: self.0.fan_out.read(), buffered, round_trip }
+        let (counts, fan_out) = (self.counts(), self.0.fan_out.read());
+        let cluster = self.0.cluster.as_ref().map(Cluster::stats);
+        HubStats { counts, handlers, fan_out, buffered, round_trip, cluster }
     }
 
     /// Why connections have ended, by [`Closed::label`](crate::Closed::label), and how often.

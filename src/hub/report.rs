@@ -2,9 +2,9 @@
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
-use crate::conn::Offered;
+use crate::{adapter::NotHandedOver, conn::Offered};
 
-/// What became of a message for each of those it was for.
+/// What became of a message for each of those it was for, on this node, and of its other half, for other nodes.
 ///
 /// Queued is not delivered: a connection that fails loses what is still in its outbox, and counts it as
 /// [`unsent`](crate::Traffic::unsent).
@@ -21,10 +21,47 @@ pub struct Report {
     pub too_large: usize,
     /// Connections that were closing already.
     pub closing: usize,
+    /// What became of the message for connections on other nodes.
+    pub remote: Remote,
+}
+
+/// What became of something that concerns other nodes too.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Remote {
+    /// There are no other nodes: the hub has no [adapter](crate::HubBuilder::adapter). Or it concerns none of them.
+    #[default]
+    None,
+    /// The adapter has taken it, no more: a node that loses its link now will not get it.
+    HandedOver,
+    /// Nobody on another node gets it.
+    NotHandedOver(NotHandedOver),
+}
+
+/// How many connections something was done to.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Affected {
+    /// On this node.
+    pub here: usize,
+    /// What became of it for connections on other nodes.
+    pub remote: Remote,
+}
+
+/// Why it is not known that the engine has taken a message for other nodes. Those on this node were served.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum PublishError {
+    /// Nobody on another node gets it.
+    #[error(transparent)]
+    NotHandedOver(NotHandedOver),
+    /// The engine did not confirm it within a second: some nodes may get it.
+    #[error("the link to the other nodes did not confirm it")]
+    Unconfirmed,
 }
 
 impl Report {
-    /// How many connections the message was for.
+    /// How many connections of this node the message was for.
     pub fn recipients(&self) -> usize {
         self.queued + self.dropped + self.disconnected + self.too_large + self.closing
     }

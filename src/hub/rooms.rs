@@ -62,6 +62,10 @@ impl Conn {
     /// [`JoinError`] for a connection that is closing, for a name that is none, at the limit of rooms, and when the
     /// join hook refuses.
     pub async fn join(&self, room: &str) -> Result<Joined, JoinError> {
+        self.join_now(room)
+    }
+
+    pub(super) fn join_now(&self, room: &str) -> Result<Joined, JoinError> {
         let member = self.member();
         let hub = &member.hub;
         hub.may_join(&JoinRequest { room, user: self.user(), conn: Some(self) })?;
@@ -70,6 +74,10 @@ impl Conn {
 
     /// Leaves a room. Rooms are left by themselves after `on_close`.
     pub async fn leave(&self, room: &str) -> Left {
+        self.leave_now(room)
+    }
+
+    pub(super) fn leave_now(&self, room: &str) -> Left {
         let member = self.member();
         let (room, left) = {
             let mut rooms = member.rooms.lock();

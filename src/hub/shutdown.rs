@@ -115,6 +115,9 @@ impl Hub {
     /// Ends every connection: new ones are refused with 503, peers get a close frame behind what is queued for them,
     /// and this returns when every `on_close` has returned, or at the deadline.
     ///
+    /// With an adapter the hub says goodbye to the other nodes then, and hands over what it still has for them, which
+    /// takes a second at most.
+    ///
     /// A hub that was shut down stays so. With axum, call it in the future given to `with_graceful_shutdown`, so that
     /// requests are answered until it is done.
     pub async fn shutdown(&self, shutdown: Shutdown) -> ShutdownReport {
@@ -138,6 +141,9 @@ impl Hub {
                 left.len()
             }
         };
+        if let Some(cluster) = &self.0.cluster {
+            cluster.leave().await;
+        }
         ShutdownReport { ended: before.saturating_sub(cut), cut }
     }
 

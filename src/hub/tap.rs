@@ -9,7 +9,10 @@ use std::{
 
 use tokio::sync::mpsc;
 
-use crate::conn::ConnId;
+use crate::{
+    adapter::{Link, NodeId},
+    conn::ConnId,
+};
 
 use super::{Report, taps::Sleep};
 
@@ -64,9 +67,15 @@ pub enum EventKind {
         rooms: Vec<String>,
         /// What it was.
         preview: Preview,
-        /// What became of it.
+        /// What became of it on this node.
         report: Report,
     },
+    /// The link to the other nodes is another now.
+    Link(Link),
+    /// Another node was heard of.
+    NodeCame(NodeId),
+    /// Another node has left, or was not heard of any more.
+    NodeGone(NodeId),
 }
 
 /// The beginning of a message.

@@ -9,6 +9,7 @@ use parking_lot::{Mutex, RwLock};
 use tokio::sync::mpsc::{self, error::TrySendError};
 
 use crate::{
+    adapter::{Link, NodeId, Subject},
     conn::{CloseInfo, Conn, Watcher, Watching},
     protocol::message::Message,
 };
@@ -70,7 +71,10 @@ pub(super) enum What<'a> {
     Left { room: &'a str, emptied: bool },
     Received(&'a Message),
     Sent(&'a Message),
-    Broadcast { rooms: &'a [String], user: Option<&'a str>, message: &'a Message, report: Report },
+    Link(Link),
+    NodeCame(NodeId),
+    NodeGone(NodeId),
+    Broadcast { rooms: &'a [Subject], user: Option<&'a str>, message: &'a Message, report: Report },
 }
 
 impl Watch {
@@ -175,7 +179,7 @@ impl TapFilter {
         };
         let in_room = |name: &String| match &happening.what {
             What::Joined { room, .. } | What::Left { room, .. } => room == name,
-            What::Broadcast { rooms, .. } => rooms.contains(name),
+            What::Broadcast { rooms, .. } => rooms.iter().any(|room| room.name() == name),
             _ => conn.is_some_and(|conn| conn.is_in(name)),
         };
         self.conn.is_none_or(|id| conn.is_some_and(|conn| conn.id() == id))
@@ -198,10 +202,14 @@ impl TapFilter {
             What::Received(message) => EventKind::Received(preview(message)?),
             What::Sent(message) => EventKind::Sent(preview(message)?),
             What::Broadcast { rooms, message, report, .. } => {
-                EventKind::Broadcast { rooms: rooms.to_vec(), preview: preview(message)?, report: *report }
+                let rooms = rooms.iter().map(|room| room.name().to_owned()).collect();
+                EventKind::Broadcast { rooms, preview: preview(message)?, report: *report }
             }
             _ if self.contains.is_some() => return None,
             What::Opened => EventKind::Opened,
+            What::Link(link) => EventKind::Link(*link),
+            What::NodeCame(node) => EventKind::NodeCame(*node),
+            What::NodeGone(node) => EventKind::NodeGone(*node),
             What::Closed(CloseInfo { code, reason, cause }) => {
                 EventKind::Closed { code: *code, reason: reason.clone(), cause: cause.clone() }
             }

@@ -5,13 +5,15 @@ use std::{collections::HashSet, sync::Arc};
 use indexmap::IndexSet;
 
 use crate::{
+    adapter::Subject,
     conn::{Conn, ConnId},
     protocol::{close::CloseFrame, frame::Encoded, message::Message},
 };
 
-use super::{Hub, group::Group, report::Report, taps::What};
+use super::{Affected, Hub, Left, PublishError, Remote, Report, cluster::Act, group::Group, taps::What};
 
-/// Whom a message is for: a room, several rooms, a user, or everybody.
+/// Whom a message is for: a room, several rooms, a user, one connection, or everybody; on every node, if the hub has
+/// an [adapter](crate::HubBuilder::adapter).
 #[derive(Debug, Clone)]
 #[must_use = "nothing is sent before `send`"]
 pub struct Target {
@@ -20,72 +22,155 @@ pub struct Target {
     except: Vec<ConnId>,
 }
 
-#[derive(Debug, Clone)]
-enum To {
-    Rooms(Vec<String>),
-    User(String),
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum To {
+    /// By their subjects, each once.
+    Rooms(Vec<Subject>),
+    User(Subject),
+    Conn(ConnId),
     Everybody,
 }
 
 impl Target {
-    fn new(hub: &Hub, to: To) -> Self {
-        Self { hub: hub.clone(), to, except: Vec::new() }
-    }
-
     /// Leaves a connection out. A sender who is a member gets its own message unless it is left out.
     pub fn except(mut self, conn: impl Into<ConnId>) -> Self {
         self.except.push(conn.into());
         self
     }
 
-    /// Leaves several connections out.
+    /// Leaves several connections out: at most 65,536 on other nodes.
     pub fn except_all(mut self, conns: impl IntoIterator<Item = ConnId>) -> Self {
         self.except.extend(conns);
         self
     }
 
-    /// Puts the message into the outbox of everybody it is for. It waits for no peer: what happens to a full outbox
-    /// is each handler's [`SlowReader`](crate::SlowReader) choice. A connection that is in several of the rooms gets
-    /// it once.
+    /// Puts the message into the outbox of everybody it is for on this node, and hands it over for the others. It
+    /// waits for no peer and no engine: what happens to a full outbox is each handler's
+    /// [`SlowReader`](crate::SlowReader) choice. A connection that is in several of the rooms gets it once.
     pub async fn send(&self, message: impl Into<Message>) -> Report {
-        self.send_where(&message.into(), |_| true)
+        self.send_act(&Act::Send { message: message.into(), other: None })
     }
 
-    /// Closes the connections of everybody it is for; returns how many were open.
-    pub async fn close(&self, frame: CloseFrame) -> usize {
-        let mut closed = 0;
-        for conn in self.connections() {
-            if !conn.is_closing() {
-                conn.close_with(frame.clone());
-                closed += 1;
+    /// As [`send`](Self::send), and waits until the engine between the nodes has taken the message. It is sent once,
+    /// whatever this returns.
+    ///
+    /// # Errors
+    ///
+    /// [`PublishError`], within a second; connections of this node were served then.
+    pub async fn publish(&self, message: impl Into<Message>) -> Result<Report, PublishError> {
+        let report = self.send(message).await;
+        match (report.remote, &self.hub.0.cluster) {
+            (Remote::NotHandedOver(reason), _) => Err(PublishError::NotHandedOver(reason)),
+            (Remote::HandedOver, Some(cluster)) => {
+                cluster.flush().await.map(|()| report).map_err(|_| PublishError::Unconfirmed)
             }
+            _ => Ok(report),
         }
-        closed
     }
 
-    /// The connections it is for, each once.
+    /// Closes the connections of everybody it is for; tells how many were open.
+    pub async fn close(&self, frame: CloseFrame) -> Affected {
+        self.do_everywhere(&Act::Close(frame))
+    }
+
+    /// Puts the connections of everybody it is for into a room, as if each of them [joined](Conn::join). Those that
+    /// may not are left out.
+    pub async fn join(&self, room: &str) -> Affected {
+        self.do_everywhere(&Act::Join(room.into()))
+    }
+
+    /// Takes the connections of everybody it is for out of a room.
+    pub async fn leave(&self, room: &str) -> Affected {
+        self.do_everywhere(&Act::Leave(room.into()))
+    }
+
+    /// The connections of this node that it is for, each once.
     pub fn connections(&self) -> Vec<Conn> {
         let mut seen = HashSet::new();
         let members = self.groups().into_iter().flat_map(|group| group.page(0, usize::MAX));
+        let members = members.chain(self.one());
         members.filter(|conn| !self.except.contains(&conn.id()) && seen.insert(conn.id())).collect()
+    }
+
+    /// The one connection that it is for, if it is here.
+    fn one(&self) -> Option<Conn> {
+        match &self.to {
+            To::Conn(id) => self.hub.connection(*id),
+            _ => None,
+        }
     }
 
     fn groups(&self) -> Vec<Arc<Group>> {
         let index = self.hub.0.index.read();
         match &self.to {
             To::Rooms(rooms) => {
-                rooms.iter().filter_map(|room| index.rooms.get(room.as_str())).cloned().collect()
+                rooms.iter().filter_map(|room| index.rooms.get(room.name())).cloned().collect()
             }
-            To::User(user) => index.users.get(user.as_str()).into_iter().cloned().collect(),
+            To::User(user) => index.users.get(user.name()).into_iter().cloned().collect(),
+            To::Conn(_) => Vec::new(),
             To::Everybody => vec![self.hub.0.everybody.clone()],
         }
     }
 
-    /// As [`send`](Self::send), to those who are `wanted`. Locks are held while that is asked.
+    fn do_everywhere(&self, act: &Act) -> Affected {
+        Affected { here: self.do_here(act), remote: self.hand_over(act) }
+    }
+
+    /// Does something to those it is for on this node; to how many.
+    pub(super) fn do_here(&self, act: &Act) -> usize {
+        let each = |act: &dyn Fn(&Conn) -> bool| self.connections().iter().filter(|conn| act(conn)).count();
+        match act {
+            Act::Send { .. } => self.send_here(act).recipients(),
+            Act::Close(frame) => each(&|conn| {
+                let open = !conn.is_closing();
+                if open {
+                    conn.close_with(frame.clone());
+                }
+                open
+            }),
+            Act::Join(room) => each(&|conn| conn.join_now(room).is_ok()),
+            Act::Leave(room) => each(&|conn| conn.leave_now(room) != Left::NotThere),
+        }
+    }
+
+    fn send_act(&self, act: &Act) -> Report {
+        let mut report = self.send_here(act);
+        report.remote = self.hand_over(act);
+        report
+    }
+
+    /// Gives it to the adapter, for the nodes that it may concern.
+    fn hand_over(&self, act: &Act) -> Remote {
+        match &self.hub.0.cluster {
+            Some(cluster) if self.concerns_others() => cluster.hand_over(&self.to, &self.except, act),
+            _ => Remote::None,
+        }
+    }
+
+    fn concerns_others(&self) -> bool {
+        !matches!(&self.to, To::Conn(id) if id.node() == self.hub.node())
+    }
+
+    fn send_here(&self, act: &Act) -> Report {
+        let Act::Send { message, other } = act else { return Report::default() };
+        let Some((protocol, packed)) = other else { return self.send_where(message, |_| true) };
+        let mut others = Vec::new();
+        let mut report = self.send_where(message, |conn| {
+            let speaks_other = conn.protocol() == Some(protocol);
+            if speaks_other {
+                others.push(conn.clone());
+            }
+            !speaks_other
+        });
+        self.offer_to(&others, packed, &mut report);
+        report
+    }
+
+    /// Puts a message into the outboxes of those of this node who are `wanted`. Locks are held while that is asked.
     pub(crate) fn send_where(&self, message: &Message, mut wanted: impl FnMut(&Conn) -> bool) -> Report {
-        let groups = self.groups();
+        let (groups, one) = (self.groups(), self.one());
         let mut report = Report::default();
-        if groups.is_empty() {
+        if groups.is_empty() && one.is_none() {
             return report;
         }
         let encoded = self.hub.encode(message);
@@ -93,46 +178,74 @@ impl Target {
         for group in groups {
             group.send(&encoded, &self.except, seen.as_mut(), &mut wanted, &mut report);
         }
+        if let Some(conn) = one.filter(|conn| !self.except.contains(&conn.id()) && wanted(conn)) {
+            report.add(conn.offer(&encoded));
+        }
         self.hub.0.fan_out.add(message.len(), &report);
         let (rooms, user) = match &self.to {
             To::Rooms(rooms) => (rooms.as_slice(), None),
-            To::User(user) => (&[][..], Some(user.as_str())),
-            To::Everybody => (&[][..], None),
+            To::User(user) => (&[][..], Some(user.name())),
+            To::Conn(_) | To::Everybody => (&[][..], None),
         };
         self.hub.was_broadcast(What::Broadcast { rooms, user, message, report });
         report
     }
 
     /// Puts a message into the outboxes of some whom [`send_where`](Self::send_where) did not want.
-    #[cfg(feature = "commands")]
     pub(crate) fn offer_to(&self, conns: &[Conn], message: &Message, report: &mut Report) {
+        if conns.is_empty() {
+            return;
+        }
         let encoded = self.hub.encode(message);
         for conn in conns {
             report.add(conn.offer(&encoded));
         }
+    }
+
+    /// Hands a message over that was [sent here](Self::send_where), with its form for those who speak another
+    /// subprotocol: other nodes cannot make it.
+    #[cfg(feature = "commands")]
+    pub(crate) fn hand_over_both(&self, message: Message, other: (String, Message)) -> Remote {
+        self.hand_over(&Act::Send { message, other: Some(other) })
+    }
+
+    /// Whether there are other nodes to hand something over to.
+    #[cfg(feature = "commands")]
+    pub(crate) fn is_clustered(&self) -> bool {
+        self.hub.0.cluster.is_some()
     }
 }
 
 impl Hub {
     /// A room, to send to. One that nobody is in is nobody.
     pub fn room(&self, name: impl Into<String>) -> Target {
-        Target::new(self, To::Rooms(vec![name.into()]))
+        self.to(To::Rooms(vec![room(name)]))
     }
 
     /// Several rooms, to send to; a connection that is in more than one gets a message once.
     pub fn rooms<N: Into<String>>(&self, names: impl IntoIterator<Item = N>) -> Target {
-        let names: IndexSet<String> = names.into_iter().map(Into::into).collect();
-        Target::new(self, To::Rooms(names.into_iter().collect()))
+        let names: IndexSet<_> = names.into_iter().map(room).collect();
+        self.to(To::Rooms(names.into_iter().collect()))
     }
 
     /// All connections of a user, to send to.
     pub fn user(&self, name: impl Into<String>) -> Target {
-        Target::new(self, To::User(name.into()))
+        let name: String = name.into();
+        self.to(To::User(Subject::User(name.into())))
+    }
+
+    /// One connection by its id, to send to, on whichever node it is. One that is gone is nobody.
+    pub fn conn(&self, id: impl Into<ConnId>) -> Target {
+        self.to(To::Conn(id.into()))
     }
 
     /// Every connection, to send to.
     pub fn everybody(&self) -> Target {
-        Target::new(self, To::Everybody)
+        self.to(To::Everybody)
+    }
+
+    pub(super) fn to(&self, to: To) -> Target {
+        Target { hub: self.clone(), to, except: Vec::new() }
     }
 
     fn encode<'a>(&self, message: &'a Message) -> Encoded<'a> {
@@ -146,4 +259,9 @@ impl Conn {
     pub fn room(&self, name: impl Into<String>) -> Target {
         self.hub().room(name)
     }
+}
+
+fn room(name: impl Into<String>) -> Subject {
+    let name: String = name.into();
+    Subject::Room(name.into())
 }

@@ -261,7 +261,7 @@ const pages = {
       h("h1", {}, "Nodes"),
       it.adapter ? facts(it.adapter) : h("p", { class: "soft" }, "This hub has no adapter: it is one node."),
       table(["node", "connections", "rooms"], it.nodes.map((node) => [
-        `${node.id ?? "this node"}${node.this && node.id ? " (this)" : ""}`, numeric(node.connections), numeric(node.rooms)])));
+        `${node.id}${node.this ? " (this one)" : ""}`, node.connections ?? "", node.rooms ?? ""])));
   },
 
   tap(_, query) {

@@ -1,0 +1,99 @@
+//! [`MemoryBus`]: several hubs in one process.
+
+mod bus;
+
+use std::sync::{
+    Arc, OnceLock,
+    atomic::{AtomicU64, Ordering::Relaxed},
+};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+
+pub use self::bus::MemoryBus;
+use self::bus::Place;
+
+use super::{Adapter, AdapterTraffic, Inbox, Link, NodeId, NotHandedOver, Subject, Unavailable};
+
+/// One hub's end of a [`MemoryBus`].
+#[derive(Debug)]
+pub struct Memory {
+    bus: MemoryBus,
+    place: OnceLock<Arc<Place>>,
+    published: AtomicU64,
+    refused: AtomicU64,
+}
+
+impl Memory {
+    fn new(bus: MemoryBus) -> Self {
+        Self { bus, place: OnceLock::new(), published: AtomicU64::new(0), refused: AtomicU64::new(0) }
+    }
+
+    fn try_publish(&self, subject: &Subject, packet: &Bytes) -> Result<(), NotHandedOver> {
+        match self.link() {
+            Link::Up | Link::Degraded => self.bus.deliver(subject, packet),
+            Link::Down => return Err(NotHandedOver::Down),
+        }
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl Adapter for Memory {
+    fn start(&self, node: NodeId, inbox: Arc<dyn Inbox>) {
+        let _ = self.place.set(self.bus.enter(node, inbox));
+    }
+
+    fn publish(&self, subject: &Subject, packet: Bytes) -> Result<(), NotHandedOver> {
+        let done = self.try_publish(subject, &packet);
+        let counter = if done.is_ok() { &self.published } else { &self.refused };
+        counter.fetch_add(1, Relaxed);
+        done
+    }
+
+    async fn flush(&self) -> Result<(), Unavailable> {
+        match self.link() {
+            Link::Up | Link::Degraded => Ok(()),
+            Link::Down => Err(Unavailable),
+        }
+    }
+
+    fn set_interest(&self, subject: &Subject, interested: bool) {
+        if let Some(place) = self.place.get() {
+            self.bus.set_interest(place.node, subject, interested);
+        }
+    }
+
+    async fn confirmed(&self, subject: &Subject) -> Result<(), Unavailable> {
+        let interested = self.place.get().is_some_and(|place| self.bus.is_interested(place.node, subject));
+        if interested && self.link() != Link::Down { Ok(()) } else { Err(Unavailable) }
+    }
+
+    fn link(&self) -> Link {
+        self.place.get().and_then(|place| self.bus.link(place.node)).unwrap_or(Link::Down)
+    }
+
+    fn traffic(&self) -> AdapterTraffic {
+        let place = self.place.get();
+        let mut traffic = AdapterTraffic::default();
+        traffic.published = self.published.load(Relaxed);
+        traffic.refused = self.refused.load(Relaxed);
+        traffic.received = place.map_or(0, |place| place.received.load(Relaxed));
+        traffic.reconnects = place.map_or(0, |place| place.reconnects.load(Relaxed));
+        traffic
+    }
+
+    async fn stop(&self) {
+        if let Some(place) = self.place.get() {
+            self.bus.leave(place.node);
+        }
+    }
+}
+
+impl Drop for Memory {
+    fn drop(&mut self) {
+        if let Some(place) = self.place.get() {
+            self.bus.leave(place.node);
+        }
+    }
+}

@@ -1,0 +1,70 @@
+//! [`Publisher`]: sending and asking from a process that has no connections.
+
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep};
+
+use crate::adapter::{Adapter, Link, Unavailable};
+
+use super::Hub;
+
+/// How long to wait for the link, and then for the nodes to answer.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
+const ROLL_CALL: Duration = Duration::from_millis(250);
+
+/// A process without connections that sends to those of the nodes, closes them, and asks about them: a cron job, a
+/// worker, a command line.
+///
+/// Its [hub](Self::hub) is as any, but that the nodes do not count it among them.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use gustnado::{Publisher, adapter::MemoryBus};
+///
+/// # let bus = MemoryBus::new();
+/// # let adapter = bus.adapter();
+/// let publisher = Publisher::connect(adapter).await?;
+/// publisher.hub().user("ann").publish("your report is ready").await?;
+/// publisher.stop().await;
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug, Clone)]
+pub struct Publisher(Hub);
+
+impl Publisher {
+    /// Connects, and hears which nodes there are: that takes a quarter of a second.
+    ///
+    /// # Errors
+    ///
+    /// [`Unavailable`] if the link is not up within a second.
+    pub async fn connect(adapter: impl Adapter) -> Result<Self, Unavailable> {
+        let hub = Hub::builder().adapter(adapter).quiet().build();
+        let deadline = Instant::now() + CONNECT_TIMEOUT;
+        let link = || hub.0.cluster.as_ref().map(|cluster| cluster.stats().link);
+        while link() != Some(Link::Up) {
+            if Instant::now() >= deadline {
+                return Err(Unavailable);
+            }
+            sleep(Duration::from_millis(5)).await;
+        }
+        if let Some(cluster) = &hub.0.cluster {
+            cluster.say_hello();
+        }
+        sleep(ROLL_CALL).await;
+        Ok(Self(hub))
+    }
+
+    /// What sends and asks.
+    pub fn hub(&self) -> &Hub {
+        &self.0
+    }
+
+    /// Hands over what it still has, and lets go of the engine.
+    pub async fn stop(&self) {
+        if let Some(cluster) = &self.0.0.cluster {
+            cluster.leave().await;
+        }
+    }
+}
