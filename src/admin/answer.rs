@@ -29,7 +29,11 @@ pub(super) fn asset(asset: Asset, base: &str) -> Response<Body> {
         Asset::Style => ("text/css; charset=utf-8", include_str!("page/admin.css")),
         Asset::OpenApi => ("application/json", include_str!("openapi.json")),
     };
-    respond(StatusCode::OK, kind, text.replace("{base}", &escaped(base)))
+    let text = match asset {
+        Asset::Page | Asset::OpenApi => text.replace("{base}", &escaped(base)),
+        Asset::Script | Asset::Style => text.into(),
+    };
+    respond(StatusCode::OK, kind, text)
 }
 
 pub(super) fn json(value: &Value) -> Response<Body> {
@@ -72,7 +76,7 @@ pub(super) fn refusal(reject: Reject, parts: &Parts, has_login: bool, base: &str
         set(
             &mut response,
             CONTENT_SECURITY_POLICY,
-            "default-src 'none'; script-src 'none'; style-src 'unsafe-inline'; form-action 'self'; frame-ancestors 'none'",
+            "default-src 'none'; script-src 'none'; style-src 'unsafe-inline'; img-src data:; form-action 'self'; frame-ancestors 'none'",
         );
     }
     response
@@ -103,7 +107,8 @@ fn harden(response: &mut Response<Body>) {
     set(response, CACHE_CONTROL, "no-store");
     set(response, X_CONTENT_TYPE_OPTIONS, "nosniff");
     set(response, X_FRAME_OPTIONS, "DENY");
-    set(response, REFERRER_POLICY, "no-referrer");
+    // `no-referrer` would make the origin of the form that logs in `null`.
+    set(response, REFERRER_POLICY, "same-origin");
 }
 
 fn set(response: &mut Response<Body>, name: HeaderName, value: &'static str) {

@@ -111,7 +111,10 @@ impl Inner {
         B::Error: Into<Box<dyn Error + Send + Sync>>,
     {
         let path = parts.uri.path();
-        let path = path.strip_prefix(self.base.as_str()).filter(|_| !self.base.is_empty()).unwrap_or(path);
+        // A router that nests has taken the base off; others leave it on.
+        let below =
+            path.strip_prefix(self.base.as_str()).filter(|rest| rest.is_empty() || rest.starts_with('/'));
+        let path = below.unwrap_or(path);
         let route = Route::of(path);
         if matches!(route, Route::Login) && parts.method == Method::POST {
             let form = match self.read(body).await {

@@ -59,41 +59,33 @@ impl Route {
     /// The path is what comes after the base.
     pub(super) fn of(path: &str) -> Self {
         let parts: Vec<&str> = path.trim_matches('/').split('/').collect();
-        let name = |name: &str| percent_decode_str(name).decode_utf8().map(Cow::into_owned);
-        match *parts.as_slice() {
-            [""] => Self::Asset(Asset::Page),
-            ["admin.js"] => Self::Asset(Asset::Script),
-            ["admin.css"] => Self::Asset(Asset::Style),
-            ["login"] => Self::Login,
-            ["logout"] => Self::Logout,
-            ["live"] => Self::Live,
-            ["api", "openapi.json"] => Self::Asset(Asset::OpenApi),
-            ["api", "session"] => Self::Session,
-            ["api", "overview"] => Self::View(View::Overview),
-            ["api", "connections"] => Self::View(View::Connections),
-            ["api", "connections", id] => {
-                name(id).map_or(Self::Nothing, |id| Self::View(View::Connection(id)));
-            }
-            ["api", "connections", id, "send"] => Self::task(name(id).ok(), Task::Send),
-            ["api", "connections", id, "close"] => Self::task(name(id).ok(), Task::Close),
-            ["api", "rooms"] => Self::View(View::Rooms),
-            ["api", "rooms", room] => {
-                name(room).map_or(Self::Nothing, |room| Self::View(View::Room(room)));
-            }
-            ["api", "rooms", room, "send"] => Self::task(name(room).ok(), Task::Broadcast),
-            ["api", "users"] => Self::View(View::Users),
-            ["api", "users", user] => {
-                name(user).map_or(Self::Nothing, |user| Self::View(View::User(user)));
-            }
-            ["api", "users", user, "send"] => Self::task(name(user).ok(), Task::Notify),
-            ["api", "users", user, "disconnect"] => Self::task(name(user).ok(), Task::Disconnect),
-            ["api", "nodes"] => Self::View(View::Nodes),
-            _ => Self::Nothing,
-        }
-    }
-
-    fn task(name: Option<String>, task: impl FnOnce(String) -> Task) -> Self {
-        name.map_or(Self::Nothing, |name| Self::Task(task(name)))
+        let view = |name: &str, view: fn(String) -> View| decoded(name).map(|name| Self::View(view(name)));
+        let task = |name: &str, task: fn(String) -> Task| decoded(name).map(|name| Self::Task(task(name)));
+        let route = match *parts.as_slice() {
+            [""] => Some(Self::Asset(Asset::Page)),
+            ["admin.js"] => Some(Self::Asset(Asset::Script)),
+            ["admin.css"] => Some(Self::Asset(Asset::Style)),
+            ["login"] => Some(Self::Login),
+            ["logout"] => Some(Self::Logout),
+            ["live"] => Some(Self::Live),
+            ["api", "openapi.json"] => Some(Self::Asset(Asset::OpenApi)),
+            ["api", "session"] => Some(Self::Session),
+            ["api", "overview"] => Some(Self::View(View::Overview)),
+            ["api", "connections"] => Some(Self::View(View::Connections)),
+            ["api", "connections", id] => view(id, View::Connection),
+            ["api", "connections", id, "send"] => task(id, Task::Send),
+            ["api", "connections", id, "close"] => task(id, Task::Close),
+            ["api", "rooms"] => Some(Self::View(View::Rooms)),
+            ["api", "rooms", room] => view(room, View::Room),
+            ["api", "rooms", room, "send"] => task(room, Task::Broadcast),
+            ["api", "users"] => Some(Self::View(View::Users)),
+            ["api", "users", user] => view(user, View::User),
+            ["api", "users", user, "send"] => task(user, Task::Notify),
+            ["api", "users", user, "disconnect"] => task(user, Task::Disconnect),
+            ["api", "nodes"] => Some(Self::View(View::Nodes)),
+            _ => None,
+        };
+        route.unwrap_or(Self::Nothing)
     }
 
     /// What may be done with it.
@@ -103,6 +95,10 @@ impl Route {
             _ => "GET, HEAD",
         }
     }
+}
+
+fn decoded(name: &str) -> Option<String> {
+    percent_decode_str(name).decode_utf8().ok().map(Cow::into_owned)
 }
 
 #[cfg(test)]

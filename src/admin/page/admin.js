@@ -77,7 +77,7 @@ let socket;
 let wanted = null;
 
 function connect() {
-  socket = new WebSocket(`${base}/live`.replace(/^/, location.origin.replace(/^http/, "ws")));
+  socket = new WebSocket(`${location.origin.replace(/^http/, "ws")}${base}/live`);
   socket.onopen = () => {
     state.textContent = "live";
     state.classList.remove("off");
