@@ -9,7 +9,10 @@ use std::{num::NonZeroUsize, time::Duration};
 
 use tokio::time::Instant;
 
-use crate::protocol::receiver;
+use crate::protocol::{
+    deflate::{self, Compression},
+    receiver,
+};
 
 pub(crate) use self::rate::Quota;
 pub use self::rate::{RateAction, RateLimit};
@@ -35,6 +38,8 @@ pub enum SlowReader {
 #[derive(Debug, Clone)]
 pub(crate) struct ConnConfig {
     pub(crate) incoming: receiver::Limits,
+    /// What is agreed to in the handshake; `None` is to agree to nothing.
+    pub(crate) compression: Option<Compression>,
     /// Bytes of messages that are read while a callback is busy; TCP pushes back after that.
     pub(crate) read_ahead: usize,
     pub(crate) outbox_bytes: usize,
@@ -53,6 +58,7 @@ impl Default for ConnConfig {
     fn default() -> Self {
         Self {
             incoming: receiver::Limits { max_message_size: 64 * 1024, max_fragments: 1024 },
+            compression: deflate::by_default(),
             read_ahead: 64 * 1024,
             outbox_bytes: 1024 * 1024,
             outbox_messages: NonZeroUsize::new(1024).expect("1024 is not zero"),

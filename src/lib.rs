@@ -31,8 +31,10 @@
 //! - Every connection, and whom to send to: [`Hub`], with rooms, users, [`Target`], [`Tap`] and [`Shutdown`].
 //! - Code around any connector: [`middleware`]. Connections without a type of their own: [`Handler::builder`].
 //! - Knobs from a file or the environment: `settings`, with the feature `config`.
+//! - Compressed messages, for clients that offer it: `Compression`, with the feature `deflate`.
 //! - Messages with a name, as JSON or MessagePack, to typed handlers: [`commands`] (feature `commands`, on by default).
 //! - Who may come in: [`Authenticate`] and [`Tickets`]; how many and how fast: [`Handler`] and [`RateLimit`].
+//! - A server for those who do not bring their own, with deadlines from accept on: [`serve()`].
 //! - Several nodes: [`adapter`].
 //! - A page for operators, and the same as a JSON API: `admin`, with the feature of that name.
 //! - Tests of connectors, in memory and without waiting: `testing`, with the feature of that name.
@@ -52,7 +54,7 @@
 //! # What it runs on
 //!
 //! A tokio runtime with time enabled, and an HTTP server of hyper 1 that hands connections over: axum does, bare
-//! hyper with `with_upgrades`. HTTP/2 needs `enable_connect_protocol` at the server.
+//! hyper with `with_upgrades`. HTTP/2 needs `enable_connect_protocol` at the server. [`serve()`] has all of it.
 
 #![warn(clippy::print_stdout, clippy::print_stderr)]
 
@@ -62,6 +64,8 @@ pub mod admin;
 mod auth;
 #[cfg(feature = "commands")]
 pub mod commands;
+#[cfg(feature = "deflate")]
+mod compression;
 mod config;
 mod conn;
 mod connector;
@@ -71,6 +75,7 @@ mod hub;
 mod metrics;
 mod panics;
 mod protocol;
+mod serve;
 mod session;
 #[cfg(feature = "config")]
 pub mod settings;
@@ -112,6 +117,8 @@ mod guide {
 
 pub use async_trait::async_trait;
 
+#[cfg(feature = "deflate")]
+pub use self::protocol::deflate::Compression;
 pub use self::{
     auth::{Authenticate, FirstMessage, Identity, Source, Tickets, Token},
     config::{RateAction, RateLimit, SlowReader},
@@ -134,5 +141,6 @@ pub use self::{
         origin::InvalidOrigin,
         text::Text,
     },
+    serve::{Listener, Plain, Serve, ServeReport, serve},
     stats::{Stats, Traffic},
 };

@@ -102,7 +102,8 @@ fn every_key_is_read() {
     let settings: Settings = toml::Value::Table(table).try_into().unwrap();
     let debug = format!("{settings:?}");
     let unset = debug.matches("None").count();
-    assert_eq!(unset, 14, "only the two tables of seven keys are not in the example: {debug}");
+    let tables = if cfg!(feature = "deflate") { 3 } else { 2 };
+    assert_eq!(unset, 7 * tables, "only the tables, of seven keys each, are not in the example: {debug}");
 }
 
 #[tokio::test(start_paused = true)]
@@ -239,4 +240,29 @@ fn no_secret_is_printed() {
     let error = yaml_serde::from_str::<Settings>("redis:\n  password: 271828\n").unwrap_err().to_string();
     assert!(error.contains("redis.password: ") && error.contains("quotes"), "{error}");
     assert!(!error.contains("271828"), "{error}");
+}
+
+#[cfg(feature = "deflate")]
+#[tokio::test]
+async fn the_table_of_compression_turns_what_is_agreed() {
+    const OFFER: &str = "Sec-WebSocket-Extensions: permessage-deflate";
+    const TAKEOVER: &str = "server_context_takeover = true\nclient_context_takeover = true";
+    let cases = [
+        ("".to_owned(), Some("permessage-deflate; server_no_context_takeover; client_no_context_takeover")),
+        ("[compression]\nenabled = false".to_owned(), None),
+        (format!("[compression]\n{TAKEOVER}\nlevel = 6\nmin_size = 0"), Some("permessage-deflate")),
+        (
+            format!("[compression]\n{TAKEOVER}\nmax_memory = '300 KiB'\nignore_client_hint = true"),
+            Some("permessage-deflate; server_max_window_bits=11"),
+        ),
+    ];
+    for (text, agreed) in cases {
+        let answer = answer_to(&echo(&toml(&text)), &request_with("/ws", &[OFFER])).await;
+        assert_eq!(answer.header("sec-websocket-extensions"), agreed, "{text}");
+    }
+    let settings = env(&[("GUSTNADO_COMPRESSION_ENABLED", "false")]).unwrap();
+    let answer = answer_to(&echo(&settings), &request_with("/ws", &[OFFER])).await;
+    assert_eq!(answer.header("sec-websocket-extensions"), None);
+    let said = env(&[("GUSTNADO_COMPRESSION_LEVEL", "10")]).unwrap_err().to_string();
+    assert!(said.starts_with("GUSTNADO_COMPRESSION_LEVEL: ") && said.contains("1 to 9"), "{said}");
 }

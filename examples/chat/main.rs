@@ -8,7 +8,9 @@ use std::{
 };
 
 use axum::{Router, http::header, response::IntoResponse, routing::get};
-use gustnado::{Closed, Conn, Connector, Disconnect, Handler, Handshake, Page, Reject, Text, async_trait};
+use gustnado::{
+    Closed, Conn, Connector, Disconnect, Handler, Handshake, Page, Reject, Shutdown, Text, async_trait,
+};
 use http::StatusCode;
 use serde_json::json;
 
@@ -89,6 +91,7 @@ async fn main() -> std::io::Result<()> {
     let nicks = Nicks::default();
     // Pages cannot read a failed handshake; this way they learn why a nick was refused.
     let chat = Handler::new(move || Tab { nicks: nicks.clone(), nick: None }).visible_rejects(true);
+    let hub = chat.to_hub();
     let app = Router::new()
         .route("/", get(|| async { file("text/html; charset=utf-8", include_str!("page.html")) }))
         .route("/page.css", get(|| async { file("text/css; charset=utf-8", include_str!("page.css")) }))
@@ -98,5 +101,9 @@ async fn main() -> std::io::Result<()> {
     let address = std::env::args().nth(1).unwrap_or("127.0.0.1:8080".into());
     let listener = tokio::net::TcpListener::bind(address).await?;
     println!("listening on {}", listener.local_addr()?);
-    axum::serve(listener, app).await
+    let interrupted = async {
+        let _ = tokio::signal::ctrl_c().await;
+    };
+    gustnado::serve(listener, app).hub(&hub).shutdown_on(interrupted, Shutdown::default()).await;
+    Ok(())
 }

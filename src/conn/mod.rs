@@ -1,10 +1,13 @@
 //! [`Conn`]: the writing half of a connection, and what is known about it.
 
 mod closed;
+mod compression;
+mod direct;
 mod escaped;
 mod id;
 mod limits;
 pub(crate) mod outbox;
+pub(crate) mod queue;
 mod request;
 pub(crate) mod rope;
 mod send;
@@ -27,16 +30,17 @@ use std::{
 
 use http::Extensions;
 use parking_lot::{Mutex, MutexGuard};
-use tokio::sync::Notify;
+use tokio::{net::tcp::OwnedWriteHalf, sync::Notify};
 
-use self::outbox::Outbox;
 pub use self::{
     closed::{Cause, Closed, ClosedBy, Phase},
     id::{ConnId, InvalidConnId},
     request::RequestInfo,
     send::SendError,
 };
+use self::{compression::Compressing, outbox::Outbox, rope::Rope};
 pub(crate) use self::{
+    direct::Later,
     escaped::Escaped,
     id::ConnIds,
     request::{query_all, query_param},
@@ -47,9 +51,10 @@ use crate::{
     config::ConnConfig,
     protocol::{
         close::{CloseCode, CloseFrame, InvalidCloseCode},
+        deflate::Agreed,
         text::Text,
     },
-    stats::{Traffic, TrafficCounters},
+    stats::{HandlerCounters, Traffic, TrafficCounters},
 };
 
 /// The close code of a credential that does not hold (any more): 4000 + 401.
@@ -90,14 +95,19 @@ pub(crate) struct Inner {
     #[cfg(feature = "commands")]
     attached: OnceLock<Arc<dyn Any + Send + Sync>>,
     protocol: Option<Box<str>>,
+    /// There if messages may be compressed. Boxed, since many clients offer nothing.
+    compressing: Option<Box<Compressing>>,
     peer: OnceLock<SocketAddr>,
     state: Mutex<State>,
     /// Held by the one sender whose turn it is to wait for room.
     turn: tokio::sync::Mutex<()>,
     /// Told when there is room again, when a close has begun and when the connection is over.
     changed: Notify,
-    closed: OnceLock<Closed>,
+    /// Boxed, since it is needed once, when much else is given back.
+    closed: OnceLock<Box<Closed>>,
     traffic: TrafficCounters,
+    /// Of the handler, which counts the same for all its connections.
+    counters: Arc<HandlerCounters>,
     /// Messages sent that no tap had room for, and that the hub was not told of yet.
     unseen: AtomicU64,
     /// The last round trip, in microseconds plus one; 0 for none.
@@ -114,6 +124,12 @@ pub(crate) struct Inner {
 
 pub(crate) struct State {
     pub(crate) outbox: Outbox,
+    /// What the transport did not take of a message's frame: it goes before everything else.
+    pub(crate) rest: Rope,
+    /// The half of plain TCP that writes; `None` for other transports, and when the connection is over.
+    pub(crate) tcp: Option<OwnedWriteHalf>,
+    /// The transport has taken all that there was: nothing has to go before what is queued.
+    pub(crate) flowing: bool,
     pub(crate) config: Arc<ConnConfig>,
     pub(crate) ping_requested: bool,
     /// The transport is to be dropped as it is.
@@ -132,15 +148,22 @@ pub(crate) struct Opened {
     pub(crate) extensions: Extensions,
     pub(crate) home: Arc<dyn Watcher>,
     pub(crate) protocol: Option<Box<str>>,
+    pub(crate) compression: Option<Agreed>,
     pub(crate) peer: Option<SocketAddr>,
     pub(crate) config: Arc<ConnConfig>,
+    pub(crate) counters: Arc<HandlerCounters>,
 }
 
 impl Conn {
     pub(crate) fn new(opened: Opened) -> Self {
-        let Opened { id, endpoint, request, extensions, home, protocol, peer, config } = opened;
+        let Opened { id, endpoint, request, extensions, home, protocol, compression, peer, config, counters } =
+            opened;
+        let takeover = compression.as_ref().is_some_and(|agreed| agreed.outgoing().takeover());
         let state = State {
-            outbox: Outbox::holding(),
+            outbox: Outbox::holding(takeover),
+            rest: Rope::default(),
+            tcp: None,
+            flowing: false,
             config,
             ping_requested: false,
             cut: false,
@@ -157,12 +180,14 @@ impl Conn {
             #[cfg(feature = "commands")]
             attached: OnceLock::new(),
             protocol,
+            compressing: compression.map(Compressing::new),
             peer: peer.map(OnceLock::from).unwrap_or_default(),
             state: Mutex::new(state),
             turn: tokio::sync::Mutex::new(()),
             changed: Notify::new(),
             closed: OnceLock::new(),
             traffic: TrafficCounters::default(),
+            counters,
             unseen: AtomicU64::new(0),
             round_trip: AtomicU64::new(0),
             parked: AtomicBool::new(false),
@@ -344,11 +369,11 @@ impl Conn {
 
     /// How the connection ended, once it has.
     pub(crate) fn ended(&self) -> Option<&Closed> {
-        self.0.closed.get()
+        self.0.closed.get().map(AsRef::as_ref)
     }
 
     pub(crate) fn count(&self, traffic: &Traffic) {
-        self.0.traffic.add(traffic);
+        self.0.count(traffic);
     }
 
     /// The session runs and looks at the outbox before it sleeps, so that nobody need wake it.
@@ -361,12 +386,14 @@ impl Conn {
         if !state.waker.as_ref().is_some_and(|known| known.will_wake(waker)) {
             state.waker = Some(waker.clone());
         }
+        state.flowing = by_push;
         self.0.parked.store(by_push, Relaxed);
     }
 
     /// Nothing can be written any more.
     pub(crate) fn shut(&self, state: &mut State) {
         state.outbox.shut();
+        state.rest = Rope::default();
         self.0.closing.store(true, Release);
         self.0.changed.notify_waiters();
     }
@@ -387,26 +414,39 @@ impl Conn {
 
     /// The outbox has room again.
     pub(crate) fn drained(&self, state: &State) {
-        self.0.pressing.store(false, Relaxed);
-        if state.waiting > 0 {
-            self.0.changed.notify_waiters();
-        }
+        self.0.drained(state);
     }
 
     /// The connection is over: nothing more is sent, and whoever waits is told.
     pub(crate) fn finish(&self, closed: Closed) {
-        let _ = self.0.closed.set(closed);
+        let _ = self.0.closed.set(Box::new(closed));
         self.0.state.lock().waker = None;
         self.0.changed.notify_waiters();
     }
 }
 
 impl Inner {
+    fn count(&self, traffic: &Traffic) {
+        self.traffic.add(traffic);
+        self.counters.traffic.add(traffic);
+    }
+
+    fn drained(&self, state: &State) {
+        self.pressing.store(false, Relaxed);
+        if state.waiting > 0 {
+            self.changed.notify_waiters();
+        }
+    }
+
     fn after_push(&self, state: &mut State) {
+        self.press(state);
+        self.wake(state);
+    }
+
+    fn press(&self, state: &State) {
         if state.outbox.is_pressing(&state.config) {
             self.pressing.store(true, Relaxed);
         }
-        self.wake(state);
     }
 
     fn wake(&self, state: &mut State) {

@@ -1,40 +1,46 @@
 //! [`Outbox`]: the messages of one connection that wait to be written, bounded in bytes and in number.
 
-use std::{collections::VecDeque, io::IoSlice};
+use std::io::IoSlice;
 
 use crate::{
     config::{ConnConfig, SlowReader},
     protocol::{
         close::{CloseCode, CloseFrame},
-        frame::Encoded,
+        encoded::Frame,
         text::Text,
     },
     stats::Dropped,
 };
 
-use super::rope::{MAX_SLICES, Rope};
+use super::{
+    queue::Queue,
+    rope::{MAX_SLICES, Rope},
+};
 
 /// The queue behind [`Conn::send`](crate::Conn::send). It always starts at a frame: what the transport
 /// took only half of belongs to the session, so that control frames can go in between.
 #[derive(Debug, Default)]
 pub(crate) struct Outbox {
-    frames: Rope,
-    /// The bytes of each frame.
-    lens: VecDeque<usize>,
+    ready: Queue,
+    /// There with context takeover: what the session has yet to compress. It goes out in this order, and until it is
+    /// compressed it can be dropped.
+    uncompressed: Option<Box<Uncompressed>>,
     closing: Option<Closing>,
     dropped: Dropped,
     /// `on_open` has not returned: what groups send waits in `held`, so that the greeting comes first.
     holding: bool,
     /// The peer has yet to show who it is: what is held is not for it, even if `on_open` returns.
     gated: bool,
-    held: Option<Box<Held>>,
+    /// Messages that wait behind the greeting.
+    held: Option<Box<Queue>>,
 }
 
-/// Messages that wait behind the greeting.
+/// What is to be compressed.
 #[derive(Debug, Default)]
-struct Held {
-    frames: Rope,
-    lens: VecDeque<usize>,
+struct Uncompressed {
+    queue: Queue,
+    /// Bytes and messages of what the session is compressing now.
+    taken: (usize, usize),
 }
 
 /// Where a message comes from.
@@ -49,8 +55,9 @@ pub(crate) enum From {
 /// The closing handshake, once we have a reason to begin it or to answer it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Closing {
-    /// A close frame of ours is to be sent once the queue is empty; `None` has no code.
-    Send(Option<CloseFrame>),
+    /// A close frame of ours is to be sent once the queue is empty; `None` has no code. Boxed, since most of a
+    /// connection's life is before it.
+    Send(Option<Box<CloseFrame>>),
     /// Our close frame was handed over to be written, or the transport is gone. Nothing follows.
     Sent,
 }
@@ -64,9 +71,10 @@ pub(crate) enum Refused {
 }
 
 impl Outbox {
-    /// One for a connection whose `on_open` is to come.
-    pub(crate) fn holding() -> Self {
-        Self { holding: true, ..Self::default() }
+    /// One for a connection whose `on_open` is to come; with `takeover` its messages are compressed by the session,
+    /// in their order.
+    pub(crate) fn holding(takeover: bool) -> Self {
+        Self { holding: true, uncompressed: takeover.then(Box::default), ..Self::default() }
     }
 
     /// `on_open` has returned: what was held back follows what it has sent.
@@ -76,9 +84,7 @@ impl Outbox {
         }
         self.holding = false;
         if let Some(mut held) = self.held.take() {
-            let len = held.frames.len();
-            held.frames.move_to(&mut self.frames, len);
-            self.lens.append(&mut held.lens);
+            held.move_all(self.last());
         }
     }
 
@@ -87,10 +93,23 @@ impl Outbox {
         self.gated = gated;
     }
 
+    /// Whether messages have to pass through the session, which compresses them.
+    pub(crate) fn has_takeover(&self) -> bool {
+        self.uncompressed.is_some()
+    }
+
+    /// Where a message goes that may be sent.
+    fn last(&mut self) -> &mut Queue {
+        match &mut self.uncompressed {
+            Some(uncompressed) => &mut uncompressed.queue,
+            None => &mut self.ready,
+        }
+    }
+
     /// Queues a message if there is room for it.
     pub(crate) fn push(
         &mut self,
-        message: &Encoded<'_>,
+        message: Frame<'_>,
         from: From,
         config: &ConnConfig,
     ) -> Result<(), Refused> {
@@ -107,21 +126,16 @@ impl Outbox {
         {
             return Err(Refused::Full);
         }
-        let (frames, lens) = if self.holding && from == From::Group {
-            let held = self.held.get_or_insert_default();
-            (&mut held.frames, &mut held.lens)
-        } else {
-            (&mut self.frames, &mut self.lens)
-        };
-        frames.push(message.header(), message.payload());
-        lens.push_back(len);
+        let queue =
+            if self.holding && from == From::Group { self.held.get_or_insert_default() } else { self.last() };
+        queue.push(message.header(), message.payload());
         Ok(())
     }
 
     /// Does with a message that found the outbox full what the handler has chosen.
     pub(crate) fn overflow(
         &mut self,
-        message: &Encoded<'_>,
+        message: Frame<'_>,
         from: From,
         config: &ConnConfig,
     ) -> Result<(), Refused> {
@@ -138,6 +152,7 @@ impl Outbox {
             }
             SlowReader::DropOldest => loop {
                 if !self.drop_oldest() {
+                    self.dropped.newest += 1;
                     return Err(Refused::Full);
                 }
                 self.dropped.oldest += 1;
@@ -149,15 +164,9 @@ impl Outbox {
         }
     }
 
+    /// With context takeover what is compressed stays, since what follows it refers to it.
     fn drop_oldest(&mut self) -> bool {
-        if let Some(len) = self.lens.pop_front() {
-            self.frames.advance(len);
-            return true;
-        }
-        let Some(held) = &mut self.held else { return false };
-        let oldest = held.lens.pop_front();
-        held.frames.advance(oldest.unwrap_or(0));
-        oldest.is_some()
+        self.last().drop_front() || self.held.as_mut().is_some_and(|held| held.drop_front())
     }
 
     /// Begins or answers the closing handshake, after what is queued; the first one counts.
@@ -165,10 +174,10 @@ impl Outbox {
         let first = self.closing.is_none();
         if first {
             if self.gated {
-                self.dropped.unsent += self.held.take().map_or(0, |held| held.lens.len() as u64);
+                self.dropped.unsent += self.held.take().map_or(0, |held| held.len() as u64);
             }
             self.release();
-            self.closing = Some(Closing::Send(frame));
+            self.closing = Some(Closing::Send(frame.map(Box::new)));
         }
         first
     }
@@ -188,9 +197,11 @@ impl Outbox {
     fn discard(&mut self) {
         self.gated = false;
         self.release();
-        self.dropped.unsent += self.lens.len() as u64;
-        self.frames.clear();
-        self.lens = VecDeque::new();
+        self.dropped.unsent += self.ready.clear();
+        if let Some(uncompressed) = &mut self.uncompressed {
+            self.dropped.unsent += uncompressed.queue.clear();
+            self.dropped.unsent += std::mem::take(&mut uncompressed.taken).1 as u64;
+        }
     }
 
     pub(crate) fn is_closing(&self) -> bool {
@@ -200,9 +211,15 @@ impl Outbox {
     /// The close frame to send, once: when everything before it was taken.
     pub(crate) fn take_close(&mut self) -> Option<Option<CloseFrame>> {
         match &mut self.closing {
-            Some(closing @ Closing::Send(_)) if self.lens.is_empty() => {
+            Some(closing @ Closing::Send(_))
+                if self.ready.is_empty()
+                    && self
+                        .uncompressed
+                        .as_ref()
+                        .is_none_or(|uncompressed| uncompressed.queue.is_empty()) =>
+            {
                 match std::mem::replace(closing, Closing::Sent) {
-                    Closing::Send(frame) => Some(frame),
+                    Closing::Send(frame) => Some(frame.map(|frame| *frame)),
                     Closing::Sent => None,
                 }
             }
@@ -213,7 +230,7 @@ impl Outbox {
     /// The close frame of ours that is still to be sent, if there is one with a code.
     pub(crate) fn close_frame(&self) -> Option<&CloseFrame> {
         match &self.closing {
-            Some(Closing::Send(frame)) => frame.as_ref(),
+            Some(Closing::Send(frame)) => frame.as_deref(),
             _ => None,
         }
     }
@@ -225,46 +242,60 @@ impl Outbox {
 
     /// Queued bytes, frame headers included.
     pub(crate) fn queued(&self) -> usize {
-        self.frames.len() + self.held.as_ref().map_or(0, |held| held.frames.len())
+        self.sendable().0 + self.held.as_ref().map_or(0, |held| held.bytes())
     }
 
     /// Queued messages.
     fn messages(&self) -> usize {
-        self.lens.len() + self.held.as_ref().map_or(0, |held| held.lens.len())
+        self.sendable().1 + self.held.as_ref().map_or(0, |held| held.len())
+    }
+
+    /// Bytes and messages of what waits for the transport only.
+    fn sendable(&self) -> (usize, usize) {
+        let (bytes, messages) = (self.ready.bytes(), self.ready.len());
+        match &self.uncompressed {
+            None => (bytes, messages),
+            Some(waiting) => (
+                bytes + waiting.queue.bytes() + waiting.taken.0,
+                messages + waiting.queue.len() + waiting.taken.1,
+            ),
+        }
     }
 
     /// Whether so much is queued that it should be written before more comes.
     pub(crate) fn is_pressing(&self, config: &ConnConfig) -> bool {
         const BATCH: usize = 64 * 1024;
-        self.frames.len() >= BATCH.min(config.outbox_bytes / 2)
-            || self.lens.len() >= config.outbox_messages.get() / 2
+        let (bytes, messages) = self.sendable();
+        bytes >= BATCH.min(config.outbox_bytes / 2) || messages >= config.outbox_messages.get() / 2
+    }
+
+    /// Hands out what is to be compressed next, at most `bytes` of it or one frame, once all that is compressed has
+    /// been written.
+    pub(crate) fn take_uncompressed(&mut self, bytes: usize) -> Option<Queue> {
+        let uncompressed = self.uncompressed.as_mut().filter(|_| self.ready.is_empty())?;
+        if uncompressed.queue.is_empty() {
+            return None;
+        }
+        let taken = uncompressed.queue.take(bytes);
+        uncompressed.taken = (taken.bytes(), taken.len());
+        Some(taken)
+    }
+
+    /// What was taken is compressed. If everything was dropped meanwhile, so is this.
+    pub(crate) fn put_compressed(&mut self, mut compressed: Queue) {
+        let Some(uncompressed) = &mut self.uncompressed else { return };
+        if std::mem::take(&mut uncompressed.taken).1 > 0 {
+            compressed.move_all(&mut self.ready);
+        }
     }
 
     pub(crate) fn fill<'a>(&'a self, slices: &mut [IoSlice<'a>; MAX_SLICES], used: usize) -> usize {
-        self.frames.fill(slices, used)
+        self.ready.fill(slices, used)
     }
 
-    /// The transport took `count` bytes. What is left of a frame it took only a part of moves to `rest`. Returns
-    /// how many frames were taken, that one included.
-    pub(crate) fn written(&mut self, mut count: usize, rest: &mut Rope) -> u64 {
-        if count == self.frames.len() {
-            let messages = self.lens.len() as u64;
-            self.frames.clear();
-            self.lens = VecDeque::new();
-            return messages;
-        }
-        let mut messages = 0;
-        self.frames.advance(count);
-        while count > 0 {
-            let Some(len) = self.lens.pop_front() else { break };
-            messages += 1;
-            if count < len {
-                self.frames.move_to(rest, len - count);
-                break;
-            }
-            count -= len;
-        }
-        messages
+    /// As [`Queue::written`].
+    pub(crate) fn written(&mut self, count: usize, rest: &mut Rope) -> u64 {
+        self.ready.written(count, rest)
     }
 
     /// What was dropped since this was last asked.
@@ -278,7 +309,7 @@ mod tests {
     use std::num::NonZeroUsize;
 
     use super::*;
-    use crate::protocol::message::Message;
+    use crate::protocol::{encoded::Encoded, message::Message};
 
     fn config(bytes: usize, messages: usize, slow_reader: SlowReader) -> ConnConfig {
         let outbox_messages = NonZeroUsize::new(messages).expect("a limit");
@@ -286,11 +317,11 @@ mod tests {
     }
 
     fn push(outbox: &mut Outbox, text: &str, config: &ConnConfig) -> Result<(), Refused> {
-        outbox.push(&Encoded::new(&Message::from(text)), From::Conn, config)
+        outbox.push(Encoded::new(&Message::from(text)).frame(None), From::Conn, config)
     }
 
     fn overflow(outbox: &mut Outbox, text: &str, config: &ConnConfig) -> Result<(), Refused> {
-        outbox.overflow(&Encoded::new(&Message::from(text)), From::Conn, config)
+        outbox.overflow(Encoded::new(&Message::from(text)).frame(None), From::Conn, config)
     }
 
     fn written(outbox: &mut Outbox) -> Vec<u8> {
@@ -363,9 +394,9 @@ mod tests {
     #[test]
     fn what_groups_send_waits_behind_the_greeting_and_counts_for_the_limits() {
         let config = config(12, 10, SlowReader::DropNewest);
-        let mut outbox = Outbox::holding();
+        let mut outbox = Outbox::holding(false);
         let from_group = |outbox: &mut Outbox, text: &str| {
-            outbox.push(&Encoded::new(&Message::from(text)), From::Group, &config)
+            outbox.push(Encoded::new(&Message::from(text)).frame(None), From::Group, &config)
         };
         assert_eq!(from_group(&mut outbox, "room"), Ok(()));
         assert_eq!(push(&mut outbox, "hi", &config), Ok(()));
@@ -391,7 +422,7 @@ mod tests {
             let left = written(&mut outbox);
             assert!(left.is_empty() || left[0] == 0x81, "cut at {cut}");
             assert_eq!(cut + rest.len() + left.len(), all.len());
-            assert_eq!(messages as usize + outbox.lens.len(), texts.len());
+            assert_eq!(messages as usize + outbox.ready.len(), texts.len());
         }
     }
 }

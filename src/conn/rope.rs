@@ -7,6 +7,9 @@ use bytes::{Buf, Bytes, BytesMut};
 /// Up to this many bytes a copy costs less than a reference of its own in the `writev`.
 const COPY_MAX: usize = 2048;
 
+/// What a chunk grows by, at least.
+const GROW: usize = 1024;
+
 /// A chunk that has grown to this takes no more, so that growing never moves much.
 const CHUNK_FULL: usize = 64 * 1024;
 
@@ -40,6 +43,10 @@ impl Rope {
             Some(Chunk::Copied(chunk)) if chunk.len() < CHUNK_FULL => chunk,
             _ => self.push_chunk(needed),
         };
+        if chunk.capacity() - chunk.len() < needed {
+            // It is not the first one here, and will hardly be the last.
+            chunk.reserve(needed.max(GROW));
+        }
         chunk.extend_from_slice(header);
         if copied {
             chunk.extend_from_slice(payload);
@@ -71,6 +78,16 @@ impl Rope {
         }
     }
 
+    /// The first `count` bytes, in pieces.
+    pub(crate) fn front(&self, mut count: usize) -> impl Iterator<Item = &[u8]> {
+        self.chunks.iter().map_while(move |chunk| {
+            let piece = chunk.as_slice();
+            let piece = &piece[..piece.len().min(count)];
+            count -= piece.len();
+            (!piece.is_empty()).then_some(piece)
+        })
+    }
+
     /// Moves the first `count` bytes to the end of `other`.
     pub(crate) fn move_to(&mut self, other: &mut Self, mut count: usize) {
         self.len -= count;
@@ -85,11 +102,6 @@ impl Rope {
             count -= chunk.len();
             other.chunks.push_back(chunk);
         }
-    }
-
-    /// Gives the memory back.
-    pub(crate) fn clear(&mut self) {
-        *self = Self::default();
     }
 
     /// The bytes in order, as many slices as fit into `slices` behind the first `used`; how many are used then.

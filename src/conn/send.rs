@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use crate::protocol::{frame::Encoded, message::Message};
+use crate::protocol::{encoded::Encoded, message::Message};
 
 use super::{
-    Cause, Conn, Inner,
+    Cause, Conn, Inner, Later, State,
     outbox::{From, Refused},
 };
 
@@ -56,7 +56,7 @@ impl Conn {
     /// [`SendError::TooLarge`] for what can never fit.
     pub async fn send(&self, message: impl Into<Message>) -> Result<(), SendError> {
         let message = message.into();
-        match self.0.push(&Encoded::new(&message), Turn::Behind) {
+        match self.0.push(&self.0.encode(&message), Turn::Behind) {
             // Boxed, so that the future of every callback that sends stays small.
             Err(Refused::Full) => Box::pin(self.wait_to_send(message)).await,
             sent => self.sent(sent, message),
@@ -72,9 +72,12 @@ impl Conn {
     /// connection.
     pub fn try_send(&self, message: impl Into<Message>) -> Result<(), SendError> {
         let message = message.into();
-        let sent = match self.0.push(&Encoded::new(&message), Turn::Own) {
-            Err(Refused::Full) => self.0.overflow(&Encoded::new(&message), From::Conn),
-            done => done,
+        let sent = {
+            let encoded = self.0.encode(&message);
+            match self.0.push(&encoded, Turn::Own) {
+                Err(Refused::Full) => self.0.overflow(&encoded, From::Conn, |state| self.0.wake(state)),
+                done => done,
+            }
         };
         self.sent(sent, message)
     }
@@ -92,13 +95,14 @@ impl Conn {
     /// As [`try_send`](Self::try_send), for somebody who knows the id alone: behind the greeting, and behind what they
     /// have sent to a group before.
     pub(crate) fn try_send_by_id(&self, message: Message) -> Result<(), SendError> {
-        let sent = self.0.overflow(&Encoded::new(&message), From::Group);
+        let sent = self.0.overflow(&self.0.encode(&message), From::Group, |state| self.0.wake(state));
         sent.map_err(|refused| SendError::new(refused, message))
     }
 
-    /// Queues what a group sends, or does at once what the slow reader's choice says.
-    pub(crate) fn offer(&self, message: &Encoded<'_>) -> Offered {
-        match self.0.overflow(message, From::Group) {
+    /// Queues what a group sends, or does at once what the slow reader's choice says. Where it can be written without
+    /// the session's help, it will be when `later` is dropped.
+    pub(crate) fn offer(&self, message: &Encoded<'_>, later: &mut Later) -> Offered {
+        match self.0.overflow(message, From::Group, |state| later.add(self, state)) {
             Ok(()) => Offered::Queued,
             Err(Refused::Closing) => Offered::Closing,
             Err(Refused::TooLarge) => Offered::TooLarge,
@@ -109,7 +113,7 @@ impl Conn {
 
     async fn wait_to_send(&self, message: Message) -> Result<(), SendError> {
         let inner = &*self.0;
-        let encoded = Encoded::new(&message);
+        let encoded = inner.encode(&message);
         let timeout = inner.state.lock().config.write_timeout;
         let sent = {
             let _waiting = Waiting::new(inner);
@@ -127,7 +131,7 @@ impl Conn {
             };
             tokio::time::timeout(timeout, pushed).await
         };
-        let sent = sent.unwrap_or_else(|_| inner.overflow(&encoded, From::Conn));
+        let sent = sent.unwrap_or_else(|_| inner.overflow(&encoded, From::Conn, |state| inner.wake(state)));
         self.sent(sent, message)
     }
 }
@@ -172,12 +176,19 @@ impl Inner {
         if turn == Turn::Behind && state.waiting > 0 && !state.outbox.is_closing() {
             return Err(Refused::Full);
         }
-        state.outbox.push(message, From::Conn, &state.config)?;
+        state.outbox.push(message.frame(self.outgoing()), From::Conn, &state.config)?;
         self.after_push(state);
         Ok(())
     }
 
-    fn overflow(&self, message: &Encoded<'_>, from: From) -> Result<(), Refused> {
+    /// Pushes, or does what the slow reader's choice says; `see_to` has what was pushed written.
+    fn overflow(
+        &self,
+        message: &Encoded<'_>,
+        from: From,
+        see_to: impl FnOnce(&mut State),
+    ) -> Result<(), Refused> {
+        let message = message.frame(self.outgoing());
         let mut state = self.state.lock();
         let state = &mut *state;
         let was_closing = state.outbox.is_closing();
@@ -193,7 +204,8 @@ impl Inner {
             state.cause.get_or_insert_with(|| Arc::new(Cause::SlowReader));
             self.closing_began(state);
         } else if pushed.is_ok() {
-            self.after_push(state);
+            self.press(state);
+            see_to(state);
         }
         pushed
     }

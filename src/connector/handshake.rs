@@ -2,7 +2,9 @@
 
 use std::{any::Any, borrow::Cow, collections::BTreeMap, net::SocketAddr, sync::Arc, time::Duration};
 
-use http::{Extensions, HeaderMap, HeaderName, HeaderValue, Method, Uri, header::ORIGIN, request::Parts};
+use http::{
+    Extensions, HeaderMap, HeaderName, HeaderValue, Method, Uri, Version, header::ORIGIN, request::Parts,
+};
 
 use tokio::time::Instant;
 
@@ -32,7 +34,7 @@ pub struct Handshake {
     hidden: Vec<Box<str>>,
     response_headers: HeaderMap,
     peer: Option<SocketAddr>,
-    config: Arc<ConnConfig>,
+    pub(crate) config: Arc<ConnConfig>,
     /// The hub, for the layer that knows what that is.
     pub(crate) home: Arc<dyn Any + Send + Sync>,
     pub(crate) rooms: Vec<String>,
@@ -83,6 +85,11 @@ impl Handshake {
     /// `GET`, or `CONNECT` on HTTP/2 (RFC 8441).
     pub fn method(&self) -> &Method {
         &self.parts.method
+    }
+
+    /// HTTP/1.1 or HTTP/2.
+    pub fn version(&self) -> Version {
+        self.parts.version
     }
 
     /// The request's target.

@@ -1,4 +1,4 @@
-//! [`Body`]: the body of a handler's response.
+//! [`Body`]: the body of a response, or of a request.
 
 use std::{
     error::Error,
@@ -9,11 +9,13 @@ use std::{
 
 use bytes::Bytes;
 use http_body::{Frame, SizeHint};
+use hyper::body::Incoming;
 
 type BoxError = Box<dyn Error + Send + Sync>;
 type BoxBody = Pin<Box<dyn http_body::Body<Data = Bytes, Error = BoxError> + Send>>;
 
-/// The body of a handler's response: nothing, the text of a refusal, or whatever the fallback answers.
+/// A body: of a handler's response, which is nothing, the text of a refusal, or whatever the fallback answers; or of a
+/// request that [`serve()`](crate::serve()) has read.
 #[derive(Default)]
 pub struct Body(Kind);
 
@@ -22,12 +24,17 @@ enum Kind {
     #[default]
     Empty,
     Full(Bytes),
+    Incoming(Incoming),
     Fallback(BoxBody),
 }
 
 impl Body {
     pub(crate) fn full(bytes: Bytes) -> Self {
         Self(if bytes.is_empty() { Kind::Empty } else { Kind::Full(bytes) })
+    }
+
+    pub(crate) fn incoming(body: Incoming) -> Self {
+        Self(Kind::Incoming(body))
     }
 
     pub(crate) fn fallback<B>(body: B) -> Self
@@ -54,6 +61,7 @@ impl http_body::Body for Body {
                 self.0 = Kind::Empty;
                 Poll::Ready(Some(Ok(frame)))
             }
+            Kind::Incoming(body) => Pin::new(body).poll_frame(cx).map_err(Into::into),
             Kind::Fallback(body) => body.as_mut().poll_frame(cx),
         }
     }
@@ -62,6 +70,7 @@ impl http_body::Body for Body {
         match &self.0 {
             Kind::Empty => true,
             Kind::Full(_) => false,
+            Kind::Incoming(body) => body.is_end_stream(),
             Kind::Fallback(body) => body.is_end_stream(),
         }
     }
@@ -70,6 +79,7 @@ impl http_body::Body for Body {
         match &self.0 {
             Kind::Empty => SizeHint::with_exact(0),
             Kind::Full(bytes) => SizeHint::with_exact(bytes.len() as u64),
+            Kind::Incoming(body) => body.size_hint(),
             Kind::Fallback(body) => body.size_hint(),
         }
     }

@@ -261,7 +261,7 @@ impl<F> Handler<F> {
         self.turn(|shared| shared.admission.trust_proxy = Some(Arc::new(proxies)))
     }
 
-    fn conn(self, change: impl FnOnce(&mut ConnConfig)) -> Self {
+    pub(crate) fn conn(self, change: impl FnOnce(&mut ConnConfig)) -> Self {
         self.turn(|shared| change(Arc::make_mut(&mut shared.conn)))
     }
 

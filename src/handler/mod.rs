@@ -21,8 +21,8 @@ use http::{Request, Response};
 use tower_layer::Layer;
 use tower_service::Service;
 
-pub(crate) use self::admission::UserGate;
 use self::open::Shared;
+pub(crate) use self::{admission::UserGate, open::Held};
 pub use self::{
     admission::{InvalidProxy, ProxyHeader, TrustProxy},
     body::Body,
@@ -66,6 +66,7 @@ use crate::{
 /// |---|---|
 /// | [`max_message_size`](Self::max_message_size) | 64 KiB |
 /// | [`max_fragments`](Self::max_fragments) | 1,024 |
+/// | [`compression`](Self::compression) | where offered; no context takeover, from 512 B on, level 1 |
 /// | [`outbox_limits`](Self::outbox_limits) | 1 MiB and 1,024 messages |
 /// | [`slow_reader`](Self::slow_reader) | disconnect, 1013 |
 /// | [`message_rate`](Self::message_rate) | no limit |

@@ -5,6 +5,7 @@ use std::{error::Error, net::SocketAddr, sync::Arc, time::Duration};
 use async_trait::async_trait;
 use http::{Extensions, HeaderMap, HeaderName, Response, StatusCode, Version, request::Parts};
 use hyper::upgrade::OnUpgrade;
+use tokio::net::TcpStream;
 use tracing::Instrument;
 
 use crate::{
@@ -18,7 +19,7 @@ use crate::{
     panics::CatchPanic,
     protocol::{
         close::CloseFrame,
-        handshake::{HandshakeError, check},
+        handshake::{HandshakeError, Opening, check},
         origin::OriginPolicy,
     },
     session::{Session, io::Io, never_opened},
@@ -29,6 +30,10 @@ use super::{
     Body,
     admission::{Admission, Permit},
 };
+
+/// What an HTTP server wants held for as long as the connection that a request opens: an extension of the request.
+#[derive(Clone)]
+pub(crate) struct Held(#[expect(dead_code, reason = "it is only held")] pub(crate) Arc<dyn Send + Sync>);
 
 /// What all clones of a handler share.
 #[derive(Clone)]
@@ -84,6 +89,7 @@ impl Shared {
     pub(super) async fn open(self: Arc<Self>, mut parts: Parts) -> Response<Body> {
         let version = parts.version;
         let upgrade = parts.extensions.remove::<OnUpgrade>();
+        let held = parts.extensions.remove::<Held>();
         let checked = check(&parts).and_then(|opening| match self.origin.allows(&parts) {
             true => Ok(opening),
             false => Err(HandshakeError::Origin),
@@ -119,14 +125,14 @@ impl Shared {
             }
             Err((reject, accepted)) => {
                 if let Some(connector) = accepted {
-                    let (conn, _) = self.conn(handshake, &permit);
+                    let (conn, _) = self.conn(handshake, &mut opening, &permit);
                     never_opened_apart(connector, conn, Cause::TooManyOfUser, permit);
                 }
                 return self.refuse(version, reject);
             }
         };
 
-        let (conn, Answer { protocol, headers, rooms }) = self.conn(handshake, &permit);
+        let (conn, Answer { protocol, headers, rooms }) = self.conn(handshake, &mut opening, &permit);
         let answer = opening.answer(protocol.as_deref(), headers);
         // A connection that only shows a reject was never let in.
         let registered = if open.is_some() { self.hub.register(&conn) } else { None };
@@ -136,7 +142,7 @@ impl Shared {
         }
         let span = span(&conn);
         let joining = if open.is_some() { rooms } else { Vec::new() };
-        let place = (registered, open, permit);
+        let place = (registered, open, permit, held);
         tokio::spawn(self.serve(connector, conn, upgrade, joining, place).instrument(span));
         answer.map(|()| Body::default())
     }
@@ -166,7 +172,7 @@ impl Shared {
     }
 
     /// The connection that a handshake makes, and what is left of the handshake.
-    fn conn(&self, handshake: Handshake, permit: &Permit) -> (Conn, Answer) {
+    fn conn(&self, handshake: Handshake, opening: &mut Opening, permit: &Permit) -> (Conn, Answer) {
         let accepted = handshake.into_parts();
         let mut kept = Extensions::new();
         for keep in &self.keep_extensions {
@@ -176,6 +182,7 @@ impl Shared {
         if let Some(gate) = permit.gate() {
             kept.insert(gate);
         }
+        let compression = opening.agree(accepted.config.compression.as_ref());
         let conn = Conn::new(Opened {
             id: self.hub.next_id(),
             endpoint: self.name.clone(),
@@ -183,8 +190,10 @@ impl Shared {
             extensions: kept,
             home: self.hub.member(accepted.user, accepted.metadata),
             protocol: accepted.protocol,
+            compression,
             peer: accepted.peer,
             config: accepted.config,
+            counters: self.counters.clone(),
         });
         let answer = Answer {
             protocol: accepted.answered_protocol,
@@ -205,8 +214,9 @@ impl Shared {
     ) {
         let cause = match tokio::time::timeout(self.handshake_timeout, upgrade).await {
             Ok(Ok(upgraded)) => {
-                let (io, early) = Io::new(upgraded);
-                if let Io::Tcp(stream) = &io {
+                let (io, tcp, early) = Io::new(upgraded);
+                if let Some(half) = tcp {
+                    let stream: &TcpStream = half.as_ref();
                     // What is worth waiting for has been gathered before it is written.
                     let _ = stream.set_nodelay(true);
                     if let Ok(peer) = stream.peer_addr()
@@ -214,12 +224,13 @@ impl Shared {
                     {
                         tracing::Span::current().record("peer", tracing::field::display(peer));
                     }
+                    conn.state().tcp = Some(half);
                 }
                 for room in joining {
                     // It was allowed to during the handshake; only a close from elsewhere stands against it now.
                     let _ = self.hub.join(&conn, &room);
                 }
-                let session = Session::new(connector, conn, io, early, self.counters.clone(), place);
+                let session = Session::new(connector, conn, io, early, place);
                 // A task of its own, which has no room for what only the handshake needed.
                 tokio::spawn(session.run().in_current_span());
                 return;

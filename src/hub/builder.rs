@@ -125,6 +125,7 @@ impl HubBuilder {
             left: Default::default(),
             encoded: Default::default(),
             closes: Default::default(),
+            compressed: Default::default(),
         }));
         if let Some(cluster) = &hub.0.cluster {
             cluster.start(&Arc::downgrade(&hub.0));

@@ -72,6 +72,7 @@ impl Everywhere {
                 counts.rooms += more.rooms;
                 counts.users += more.users;
                 counts.encoded += more.encoded;
+                counts.compressed += more.compressed;
             }
             false
         })

@@ -6,11 +6,14 @@ use indexmap::IndexMap;
 use parking_lot::Mutex;
 
 use crate::{
-    conn::{Conn, ConnId},
-    protocol::frame::Encoded,
+    conn::{Conn, ConnId, Later},
+    protocol::{deflate::Outgoing, encoded::Encoded},
 };
 
-use super::report::{FanOut, FanOutCounters, Report};
+use super::{
+    agreements::Agreements,
+    report::{FanOut, FanOutCounters, Report},
+};
 
 /// A set of connections under a lock of its own.
 ///
@@ -21,6 +24,7 @@ pub(crate) struct Group {
     pub(crate) name: Box<str>,
     pub(crate) since: SystemTime,
     fan_out: FanOutCounters,
+    agreements: Agreements,
     members: Mutex<Members>,
 }
 
@@ -55,6 +59,7 @@ impl Group {
             name: name.into(),
             since: SystemTime::now(),
             fan_out: FanOutCounters::default(),
+            agreements: Agreements::default(),
             members: Mutex::default(),
         }
     }
@@ -65,20 +70,18 @@ impl Group {
             return Added::Retired;
         }
         let first = members.conns.is_empty();
-        match members.conns.insert(conn.id(), conn.clone()) {
-            Some(_) => Added::Already,
-            None if first => Added::First,
-            None => Added::Another,
+        if members.conns.insert(conn.id(), conn.clone()).is_some() {
+            return Added::Already;
         }
+        self.agreements.add(conn);
+        if first { Added::First } else { Added::Another }
     }
 
     pub(crate) fn remove(&self, id: ConnId) -> Removed {
         let mut members = self.members.lock();
-        match members.conns.swap_remove(&id) {
-            None => Removed::NotThere,
-            Some(_) if members.conns.is_empty() => Removed::Last,
-            Some(_) => Removed::NotLast,
-        }
+        let Some(conn) = members.conns.swap_remove(&id) else { return Removed::NotThere };
+        self.agreements.remove(&conn);
+        if members.conns.is_empty() { Removed::Last } else { Removed::NotLast }
     }
 
     /// Whether the group is empty and will stay so.
@@ -102,6 +105,12 @@ impl Group {
         self.fan_out.read()
     }
 
+    /// How messages are compressed for members now, each way once. Who comes before such a message is sent, and has
+    /// agreed to another way, gets it as it is.
+    pub(crate) fn outgoing(&self) -> Vec<Outgoing> {
+        self.agreements.each()
+    }
+
     /// Puts a message into every member's outbox, but for those in `except`. With `seen`, members that are in it are
     /// left out and the others added, so that several groups make no duplicates. Of those who are left, only who is
     /// `wanted` gets the message.
@@ -112,16 +121,17 @@ impl Group {
         mut seen: Option<&mut HashSet<ConnId>>,
         mut wanted: impl FnMut(&Conn) -> bool,
         report: &mut Report,
+        later: &mut Later,
     ) {
         let members = self.members.lock();
         let mut own = Report::default();
         for (id, conn) in &members.conns {
             let left_out = except.contains(id) || seen.as_mut().is_some_and(|seen| !seen.insert(*id));
             if !left_out && wanted(conn) {
-                own.add(conn.offer(message));
+                own.add(conn.offer(message, later));
             }
         }
-        self.fan_out.add(message.payload().len(), &own);
+        self.fan_out.add(message.message_len(), &own);
         report.merge(&own);
     }
 }

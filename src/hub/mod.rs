@@ -4,6 +4,7 @@
 //! connection's list of rooms, the index, a group. No code of the application runs under any of them, and none is
 //! held across an await.
 
+mod agreements;
 mod builder;
 mod cluster;
 mod everywhere;
@@ -93,6 +94,8 @@ struct Inner {
     encoded: AtomicU64,
     /// Why connections ended: [`Closed::label`](crate::Closed::label), and how often.
     closes: Mutex<BTreeMap<&'static str, u64>>,
+    /// How often one was compressed for them.
+    compressed: AtomicU64,
     /// The other nodes, if there is an adapter to them.
     cluster: Option<Cluster>,
 }
@@ -307,7 +310,10 @@ impl Conn {
 }
 
 impl Inner {
-    fn encoded(&self) {
+    fn encoded(&self, compressed: usize) {
         self.encoded.fetch_add(1, Relaxed);
+        if compressed > 0 {
+            self.compressed.fetch_add(compressed as u64, Relaxed);
+        }
     }
 }

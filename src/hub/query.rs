@@ -108,6 +108,9 @@ pub struct Counts {
     pub users: usize,
     /// How often a message to rooms, users or everybody was encoded: once each, however many got it.
     pub encoded: u64,
+    /// How often one was compressed: once for each set of parameters that those who get it have agreed to, and not at
+    /// all for those with context takeover, whose connections compress for themselves.
+    pub compressed: u64,
 }
 
 impl Hub {
@@ -143,6 +146,7 @@ impl Hub {
             rooms: index.rooms.len(),
             users: index.users.len(),
             encoded: self.0.encoded.load(Relaxed),
+            compressed: self.0.compressed.load(Relaxed),
         }
     }
 

@@ -102,6 +102,11 @@ impl Shutdown {
         self
     }
 
+    /// How long to wait before what is left is cut.
+    pub(crate) fn patience(&self) -> Duration {
+        self.deadline
+    }
+
     fn frame(&self) -> CloseFrame {
         let reason = match self.window {
             Some(window) => Text::from(format!("reconnect within {} ms", window.as_millis())),

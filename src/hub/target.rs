@@ -6,8 +6,8 @@ use indexmap::IndexSet;
 
 use crate::{
     adapter::Subject,
-    conn::{Conn, ConnId},
-    protocol::{close::CloseFrame, frame::Encoded, message::Message},
+    conn::{Conn, ConnId, Later},
+    protocol::{close::CloseFrame, deflate::Outgoing, encoded::Encoded, message::Message},
 };
 
 use super::{Affected, Hub, Left, PublishError, Remote, Report, cluster::Act, group::Group, taps::What};
@@ -173,14 +173,18 @@ impl Target {
         if groups.is_empty() && one.is_none() {
             return report;
         }
-        let encoded = self.hub.encode(message);
+        let outgoing = groups.iter().flat_map(|group| group.outgoing());
+        let outgoing = outgoing.chain(one.as_ref().and_then(Conn::outgoing).copied());
+        let encoded = self.hub.encode(message, outgoing);
+        let mut later = Later::default();
         let mut seen = (groups.len() > 1).then(HashSet::new);
         for group in groups {
-            group.send(&encoded, &self.except, seen.as_mut(), &mut wanted, &mut report);
+            group.send(&encoded, &self.except, seen.as_mut(), &mut wanted, &mut report, &mut later);
         }
         if let Some(conn) = one.filter(|conn| !self.except.contains(&conn.id()) && wanted(conn)) {
-            report.add(conn.offer(&encoded));
+            report.add(conn.offer(&encoded, &mut later));
         }
+        drop(later);
         self.hub.0.fan_out.add(message.len(), &report);
         let (rooms, user) = match &self.to {
             To::Rooms(rooms) => (rooms.as_slice(), None),
@@ -196,9 +200,11 @@ impl Target {
         if conns.is_empty() {
             return;
         }
-        let encoded = self.hub.encode(message);
+        let outgoing = conns.iter().filter_map(Conn::outgoing).copied();
+        let encoded = self.hub.encode(message, outgoing);
+        let mut later = Later::default();
         for conn in conns {
-            report.add(conn.offer(&encoded));
+            report.add(conn.offer(&encoded, &mut later));
         }
     }
 
@@ -248,9 +254,12 @@ impl Hub {
         Target { hub: self.clone(), to, except: Vec::new() }
     }
 
-    fn encode<'a>(&self, message: &'a Message) -> Encoded<'a> {
-        self.0.encoded();
-        Encoded::new(message)
+    /// All forms of a message, made before any group is locked.
+    fn encode<'a>(&self, message: &'a Message, all: impl Iterator<Item = Outgoing>) -> Encoded<'a> {
+        let mut encoded = Encoded::new(message);
+        let compressed = all.filter(|outgoing| encoded.compress(outgoing)).count();
+        self.0.encoded(compressed);
+        encoded
     }
 }
 

@@ -44,7 +44,10 @@ pub enum ProtocolError {
     /// Text, or the reason of a close, that is no UTF-8 (§8.1).
     #[error("text is not UTF-8")]
     InvalidUtf8,
-    /// A message larger than `max_message_size`.
+    /// A compressed message that is not what DEFLATE makes (RFC 7692 §7.2.2).
+    #[error("a compressed message that cannot be inflated")]
+    InvalidDeflate,
+    /// A message larger than `max_message_size`, once it is inflated.
     #[error("a message of more than {limit} bytes")]
     MessageTooBig {
         /// The limit in bytes.
@@ -62,7 +65,7 @@ impl ProtocolError {
     /// The close code the connection is failed with: 1002, 1007 or 1009 (§7.4.1).
     pub fn code(&self) -> CloseCode {
         match self {
-            Self::InvalidUtf8 => CloseCode::INVALID_PAYLOAD,
+            Self::InvalidUtf8 | Self::InvalidDeflate => CloseCode::INVALID_PAYLOAD,
             Self::MessageTooBig { .. } | Self::TooManyFragments { .. } => CloseCode::MESSAGE_TOO_BIG,
             _ => CloseCode::PROTOCOL_ERROR,
         }

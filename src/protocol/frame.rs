@@ -1,14 +1,15 @@
 //! Frame headers (§5.2): what stands before each payload.
 
-use bytes::Bytes;
-
-use super::{error::ProtocolError, message::Message};
+use super::error::ProtocolError;
 
 /// The longest header there is: two bytes, eight of length, four of masking key.
 pub(crate) const MAX_HEADER: usize = 14;
 
 /// The longest payload of a control frame (§5.5).
 pub(crate) const MAX_CONTROL_PAYLOAD: usize = 125;
+
+/// The reserved bit that marks a compressed message (RFC 7692 §6).
+const RSV1: u8 = 0x40;
 
 /// What a frame is for (§5.2, §11.8).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,6 +44,8 @@ impl OpCode {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Header {
     pub(crate) fin: bool,
+    /// The message that begins here is compressed: RSV1.
+    pub(crate) compressed: bool,
     pub(crate) opcode: OpCode,
     pub(crate) mask: Option<[u8; 4]>,
     pub(crate) len: u64,
@@ -53,16 +56,16 @@ impl Header {
     /// before the header does.
     ///
     /// A length that could have been written in fewer bytes is taken as it is: §5.2 forbids sending
-    /// it, but it harms nobody who receives it.
-    pub(crate) fn parse(bytes: &[u8]) -> Result<Option<(Self, usize)>, ProtocolError> {
+    /// it, but it harms nobody who receives it. `compression` says whether messages may be compressed.
+    pub(crate) fn parse(bytes: &[u8], compression: bool) -> Result<Option<(Self, usize)>, ProtocolError> {
         let &[first, second, ref rest @ ..] = bytes else {
             // What can be known from one byte is refused at once.
             if let &[first] = bytes {
-                check_first(first)?;
+                check_first(first, compression)?;
             }
             return Ok(None);
         };
-        let opcode = check_first(first)?;
+        let opcode = check_first(first, compression)?;
 
         let (len, len_size) = match second & 0x7F {
             126 => match rest.first_chunk::<2>() {
@@ -88,13 +91,14 @@ impl Header {
                 None => return Ok(None),
             }
         };
-        let header = Self { fin: first & 0x80 != 0, opcode, mask, len };
+        let header = Self { fin: first & 0x80 != 0, compressed: first & RSV1 != 0, opcode, mask, len };
         Ok(Some((header, 2 + len_size + mask_size)))
     }
 
     /// Writes the header to the start of `out` and tells how many bytes it took.
     pub(crate) fn write(&self, out: &mut [u8; MAX_HEADER]) -> usize {
-        out[0] = (u8::from(self.fin) << 7) | self.opcode as u8;
+        let rsv1 = if self.compressed { RSV1 } else { 0 };
+        out[0] = (u8::from(self.fin) << 7) | rsv1 | self.opcode as u8;
         let mut end = match self.len {
             0..=125 => {
                 out[1] = self.len as u8;
@@ -120,43 +124,15 @@ impl Header {
     }
 }
 
-/// A message as it goes over the wire: encoded once, however many connections it goes to.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Encoded<'a> {
-    header: [u8; MAX_HEADER],
-    header_len: u8,
-    payload: &'a Bytes,
-}
-
-impl<'a> Encoded<'a> {
-    pub(crate) fn new(message: &'a Message) -> Self {
-        let opcode = if message.is_text() { OpCode::Text } else { OpCode::Binary };
-        let payload = message.bytes();
-        let mut header = [0; MAX_HEADER];
-        let len = payload.len() as u64;
-        let header_len = Header { fin: true, opcode, mask: None, len }.write(&mut header) as u8;
-        Self { header, header_len, payload }
-    }
-
-    pub(crate) fn header(&self) -> &[u8] {
-        &self.header[..usize::from(self.header_len)]
-    }
-
-    pub(crate) fn payload(&self) -> &'a Bytes {
-        self.payload
-    }
-
-    /// Bytes on the wire.
-    pub(crate) fn len(&self) -> usize {
-        usize::from(self.header_len) + self.payload.len()
-    }
-}
-
-fn check_first(first: u8) -> Result<OpCode, ProtocolError> {
-    if first & 0x70 != 0 {
+/// With `compression`, RSV1 may mark the first frame of a message (RFC 7692 §6), and no other frame.
+fn check_first(first: u8, compression: bool) -> Result<OpCode, ProtocolError> {
+    let opcode = OpCode::from_bits(first & 0x0F);
+    let may_be_compressed = compression && matches!(opcode, Ok(OpCode::Text | OpCode::Binary));
+    let allowed = if may_be_compressed { RSV1 } else { 0 };
+    if first & 0x70 & !allowed != 0 {
         return Err(ProtocolError::ReservedBits);
     }
-    OpCode::from_bits(first & 0x0F)
+    opcode
 }
 
 #[cfg(test)]
@@ -164,7 +140,7 @@ mod tests {
     use super::*;
 
     fn header(len: u64, mask: Option<[u8; 4]>) -> Header {
-        Header { fin: true, opcode: OpCode::Binary, mask, len }
+        Header { fin: true, compressed: false, opcode: OpCode::Binary, mask, len }
     }
 
     #[test]
@@ -173,9 +149,9 @@ mod tests {
             for mask in [None, Some([1, 2, 3, 4])] {
                 let mut bytes = [0; MAX_HEADER];
                 let size = header(len, mask).write(&mut bytes);
-                assert_eq!(Header::parse(&bytes[..size]), Ok(Some((header(len, mask), size))));
+                assert_eq!(Header::parse(&bytes[..size], false), Ok(Some((header(len, mask), size))));
                 for cut in 0..size {
-                    assert_eq!(Header::parse(&bytes[..cut]), Ok(None), "cut at {cut}");
+                    assert_eq!(Header::parse(&bytes[..cut], false), Ok(None), "cut at {cut}");
                 }
             }
         }
@@ -184,16 +160,30 @@ mod tests {
     #[test]
     fn a_length_with_its_highest_bit_set_is_refused() {
         let bytes = [0x82, 127, 0x80, 0, 0, 0, 0, 0, 0, 0];
-        assert_eq!(Header::parse(&bytes), Err(ProtocolError::LengthOverflow));
+        assert_eq!(Header::parse(&bytes, false), Err(ProtocolError::LengthOverflow));
     }
 
     #[test]
     fn reserved_bits_and_unknown_opcodes_are_refused_at_the_first_byte() {
         for bits in [0x40, 0x20, 0x10] {
-            assert_eq!(Header::parse(&[0x81 | bits]), Err(ProtocolError::ReservedBits));
+            assert_eq!(Header::parse(&[0x81 | bits], false), Err(ProtocolError::ReservedBits));
         }
         for opcode in [3, 7, 11, 15] {
-            assert_eq!(Header::parse(&[0x80 | opcode]), Err(ProtocolError::UnknownOpCode(opcode)));
+            assert_eq!(Header::parse(&[0x80 | opcode], true), Err(ProtocolError::UnknownOpCode(opcode)));
+        }
+    }
+
+    #[test]
+    fn with_compression_the_first_bit_may_be_set_where_a_message_begins_and_nowhere_else() {
+        for first in [0x41, 0x42, 0xC1, 0xC2] {
+            assert_eq!(Header::parse(&[first], true), Ok(None), "{first:#x}");
+            let header = Header::parse(&[first, 0], true).unwrap().unwrap().0;
+            assert!(header.compressed);
+            let mut out = [0; MAX_HEADER];
+            assert_eq!((header.write(&mut out), out[0]), (2, first));
+        }
+        for first in [0x40, 0xC0, 0xC8, 0xC9, 0xCA, 0x61, 0x51, 0xA1, 0x91] {
+            assert_eq!(Header::parse(&[first], true), Err(ProtocolError::ReservedBits), "{first:#x}");
         }
     }
 }

@@ -11,6 +11,8 @@ use http::{
 };
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 
+use super::deflate::{self, Agreed, Compression};
+
 const WEBSOCKET: HeaderValue = HeaderValue::from_static("websocket");
 const VERSION_13: HeaderValue = HeaderValue::from_static("13");
 
@@ -36,6 +38,9 @@ pub enum HandshakeError {
     /// `Sec-WebSocket-Protocol` is not a list of tokens: 400.
     #[error("Sec-WebSocket-Protocol is not a list of tokens")]
     Protocols,
+    /// `Sec-WebSocket-Extensions` is not a list of extensions (§9.1): 400. It is looked at with the feature `deflate`.
+    #[error("Sec-WebSocket-Extensions is not a list of extensions")]
+    Extensions,
     /// The origin policy does not allow the page that asked: 403.
     #[error("this origin is not allowed")]
     Origin,
@@ -47,7 +52,7 @@ impl HandshakeError {
         match self {
             Self::Method { .. } => StatusCode::METHOD_NOT_ALLOWED,
             Self::NotAnUpgrade | Self::Version => StatusCode::UPGRADE_REQUIRED,
-            Self::Key | Self::Protocols => StatusCode::BAD_REQUEST,
+            Self::Key | Self::Protocols | Self::Extensions => StatusCode::BAD_REQUEST,
             Self::Origin => StatusCode::FORBIDDEN,
         }
     }
@@ -66,7 +71,7 @@ impl HandshakeError {
             Self::Version => {
                 headers.insert(SEC_WEBSOCKET_VERSION, VERSION_13);
             }
-            Self::Key | Self::Protocols | Self::Origin => {}
+            Self::Key | Self::Protocols | Self::Extensions | Self::Origin => {}
         }
         headers
     }
@@ -79,6 +84,9 @@ pub(crate) struct Opening {
     accept: Option<HeaderValue>,
     /// The subprotocols the client offers, in its order of preference.
     pub(crate) protocols: Vec<Box<str>>,
+    /// How the client would have messages compressed, and what is answered to it.
+    compression: Option<deflate::Offer>,
+    extensions: Option<HeaderValue>,
 }
 
 /// Whether the request asks for a WebSocket at all, well or badly; what does not may go to a fallback.
@@ -114,10 +122,19 @@ pub(crate) fn check(parts: &Parts) -> Result<Opening, HandshakeError> {
         return Err(HandshakeError::Version);
     }
     let accept = if http2 { None } else { Some(accept(&parts.headers)?) };
-    Ok(Opening { accept, protocols: protocols(&parts.headers)? })
+    let protocols = protocols(&parts.headers)?;
+    let compression = deflate::offered(&parts.headers).map_err(|_| HandshakeError::Extensions)?;
+    Ok(Opening { accept, protocols, compression, extensions: None })
 }
 
 impl Opening {
+    /// What the client's offer comes to, if there is one and the server wants to compress.
+    pub(crate) fn agree(&mut self, compression: Option<&Compression>) -> Option<Agreed> {
+        let agreed = self.compression.zip(compression).map(|(offer, options)| offer.agree(options));
+        self.extensions = agreed.as_ref().map(Agreed::answer);
+        agreed
+    }
+
     /// The head of the answer that opens the connection: 101, or 200 on HTTP/2.
     pub(crate) fn answer(self, protocol: Option<&str>, extra: HeaderMap) -> http::Response<()> {
         let mut response = http::Response::new(());
@@ -126,6 +143,9 @@ impl Opening {
         // It was one of the tokens the client sent, so it is a header value.
         if let Some(Ok(protocol)) = protocol.map(HeaderValue::from_str) {
             headers.insert(SEC_WEBSOCKET_PROTOCOL, protocol);
+        }
+        if let Some(extensions) = self.extensions {
+            headers.insert(SEC_WEBSOCKET_EXTENSIONS, extensions);
         }
         if let Some(accept) = self.accept {
             headers.insert(UPGRADE, WEBSOCKET);
@@ -202,7 +222,7 @@ fn elements(line: &str) -> impl Iterator<Item = &str> {
 }
 
 /// RFC 9110 §5.6.2.
-fn is_token_char(byte: u8) -> bool {
+pub(super) fn is_token_char(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
 }
 

@@ -219,7 +219,7 @@ proptest! {
     ) {
         let len = boundary.unwrap_or(len);
         let mut out = [0; MAX_HEADER];
-        let size = Header { fin: is_final, opcode, mask, len }.write(&mut out);
+        let size = Header { fin: is_final, compressed: false, opcode, mask, len }.write(&mut out);
         let mut expected = Vec::new();
         let theirs = FrameHeader { is_final, opcode: their_opcode, mask, ..FrameHeader::default() };
         theirs.format(len, &mut expected).expect("a vector takes it");

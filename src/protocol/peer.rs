@@ -13,7 +13,8 @@ pub(crate) const KEY: [u8; 4] = [0x37, 0xFA, 0x21, 0x3D];
 /// One masked frame.
 pub(crate) fn frame(fin: bool, opcode: OpCode, payload: &[u8]) -> Vec<u8> {
     let mut header = [0; MAX_HEADER];
-    let size = Header { fin, opcode, mask: Some(KEY), len: payload.len() as u64 }.write(&mut header);
+    let size = Header { fin, compressed: false, opcode, mask: Some(KEY), len: payload.len() as u64 }
+        .write(&mut header);
     let mut bytes = header[..size].to_vec();
     bytes.extend_from_slice(payload);
     mask::apply(&mut bytes[size..], KEY);
@@ -72,7 +73,7 @@ pub(crate) fn raw(first: u8, second: u8, payload: &[u8]) -> Vec<u8> {
 /// The header of a masked frame whose payload has not come yet.
 pub(crate) fn announced(fin: bool, opcode: OpCode, len: u64) -> Vec<u8> {
     let mut header = [0; MAX_HEADER];
-    let size = Header { fin, opcode, mask: Some(KEY), len }.write(&mut header);
+    let size = Header { fin, compressed: false, opcode, mask: Some(KEY), len }.write(&mut header);
     header[..size].to_vec()
 }
 

@@ -4,6 +4,7 @@ use bytes::{Bytes, BytesMut};
 
 use super::{
     close::CloseFrame,
+    deflate::Inflater,
     error::ProtocolError,
     frame::{Header, MAX_CONTROL_PAYLOAD, MAX_HEADER, OpCode},
     mask,
@@ -60,12 +61,15 @@ pub(crate) struct Receiver {
     message: Option<Partial>,
     /// What is left of the allocation that small payloads share.
     chunk: BytesMut,
+    /// There if messages may be compressed.
+    inflater: Option<Box<Inflater>>,
 }
 
 #[derive(Debug)]
 struct Frame {
     opcode: OpCode,
     fin: bool,
+    compressed: bool,
     /// Turned to the next byte of the payload.
     key: [u8; 4],
     missing: usize,
@@ -77,12 +81,14 @@ struct Partial {
     /// The check of a text message; `None` for a binary one.
     utf8: Option<Utf8>,
     fragments: usize,
+    compressed: bool,
 }
 
 impl Receiver {
     pub(crate) fn new(limits: Limits) -> Self {
         Self {
             limits,
+            inflater: None,
             header: [0; MAX_HEADER],
             header_len: 0,
             frame: None,
@@ -90,6 +96,11 @@ impl Receiver {
             message: None,
             chunk: BytesMut::new(),
         }
+    }
+
+    /// Takes compressed messages too.
+    pub(crate) fn inflating(self, inflater: Option<Inflater>) -> Self {
+        Self { inflater: inflater.map(Box::new), ..self }
     }
 
     /// Applies to every frame whose header comes from here on.
@@ -123,10 +134,11 @@ impl Receiver {
     /// Tell [`filled`](Self::filled) how many came.
     pub(crate) fn in_place(&mut self) -> Option<(&mut BytesMut, usize)> {
         let missing = self.frame.as_ref()?.missing;
+        let partial = self.message.as_mut().filter(|partial| !partial.compressed)?;
         if missing < IN_PLACE_MIN {
             return None;
         }
-        let data = &mut self.message.as_mut()?.data;
+        let data = &mut partial.data;
         if data.capacity() == data.len() {
             data.reserve(missing.min(RESERVE_MAX));
         }
@@ -151,8 +163,9 @@ impl Receiver {
     }
 
     fn read_header(&mut self, input: &mut &[u8]) -> Result<Option<Header>, ProtocolError> {
+        let compression = self.inflater.is_some();
         if self.header_len == 0
-            && let Some((header, size)) = Header::parse(input)?
+            && let Some((header, size)) = Header::parse(input, compression)?
         {
             *input = &input[size..];
             return Ok(Some(header));
@@ -161,7 +174,9 @@ impl Receiver {
             *input = rest;
             self.header[usize::from(self.header_len)] = byte;
             self.header_len += 1;
-            if let Some((header, _)) = Header::parse(&self.header[..usize::from(self.header_len)])? {
+            if let Some((header, _)) =
+                Header::parse(&self.header[..usize::from(self.header_len)], compression)?
+            {
                 self.header_len = 0;
                 return Ok(Some(header));
             }
@@ -181,13 +196,17 @@ impl Receiver {
             }
         } else {
             let Limits { max_message_size, max_fragments } = self.limits;
-            let (received, fragments) = match (&self.message, header.opcode) {
-                (Some(partial), OpCode::Continuation) => (partial.data.len(), partial.fragments),
+            let (received, fragments, compressed) = match (&self.message, header.opcode) {
+                (Some(partial), OpCode::Continuation) => {
+                    (partial.data.len(), partial.fragments, partial.compressed)
+                }
                 (None, OpCode::Continuation) => return Err(ProtocolError::UnexpectedContinuation),
                 (Some(_), _) => return Err(ProtocolError::UnfinishedMessage),
-                (None, _) => (0, 0),
+                (None, _) => (0, 0, header.compressed),
             };
-            if header.len > max_message_size.saturating_sub(received) as u64 {
+            // What is compressed is not kept, and what it holds is counted while it inflates.
+            let room = if compressed { usize::MAX } else { max_message_size.saturating_sub(received) };
+            if header.len > room as u64 {
                 return Err(ProtocolError::MessageTooBig { limit: max_message_size });
             }
             if fragments >= max_fragments {
@@ -195,12 +214,14 @@ impl Receiver {
             }
         }
         // Fits: it is within a limit that is a usize, or at most 125.
-        Ok(Frame { opcode: header.opcode, fin: header.fin, key, missing: header.len as usize })
+        let missing = header.len as usize;
+        Ok(Frame { opcode: header.opcode, fin: header.fin, compressed: header.compressed, key, missing })
     }
 
     /// The common case: a frame that is a message or control frame of its own, with its payload at hand.
     fn whole(&mut self, frame: &Frame, input: &mut &[u8]) -> Result<Option<Event>, ProtocolError> {
-        if !frame.fin || frame.opcode == OpCode::Continuation || input.len() < frame.missing {
+        let alone = frame.fin && frame.opcode != OpCode::Continuation && !frame.compressed;
+        if !alone || input.len() < frame.missing {
             return Ok(None);
         }
         let at_hand = input.len();
@@ -254,8 +275,18 @@ impl Receiver {
                 data: BytesMut::new(),
                 utf8: (frame.opcode == OpCode::Text).then(Utf8::default),
                 fragments: 0,
+                compressed: frame.compressed,
             });
             let start = partial.data.len();
+            if let Some(inflater) = self.inflater.as_mut().filter(|_| partial.compressed) {
+                let limit = self.limits.max_message_size;
+                inflate(inflater, frame, piece, limit, &mut partial.data)?;
+                if frame.fin && frame.missing == 0 {
+                    inflater.finish(limit, &mut partial.data)?;
+                }
+                partial.check_from(start)?;
+                return if frame.missing > 0 { Ok(None) } else { self.end_of_frame() };
+            }
             // Once per frame, unless it is huge. Memory that is reserved and never written to is not resident.
             partial.data.reserve(frame.missing.min(RESERVE_MAX.max(piece.len())));
             partial.data.extend_from_slice(piece);
@@ -308,6 +339,24 @@ impl Partial {
             None => Ok(Message::Binary(data)),
         }
     }
+}
+
+/// Inflates the next piece of a frame, unmasked in small steps: what is compressed is kept nowhere.
+fn inflate(
+    inflater: &mut Inflater,
+    frame: &mut Frame,
+    piece: &[u8],
+    limit: usize,
+    content: &mut BytesMut,
+) -> Result<(), ProtocolError> {
+    let mut unmasked = [0; 4096];
+    for step in piece.chunks(unmasked.len()) {
+        let unmasked = &mut unmasked[..step.len()];
+        unmasked.copy_from_slice(step);
+        frame.take(unmasked);
+        inflater.push(unmasked, limit, content)?;
+    }
+    Ok(())
 }
 
 fn control(opcode: OpCode, payload: Bytes) -> Result<Event, ProtocolError> {

@@ -29,7 +29,12 @@ impl Ahead {
         self.queue.push_back(next);
     }
 
+    #[inline]
     pub(super) fn pop(&mut self) -> Option<Next> {
+        if self.size == 0 { None } else { self.pop_front() }
+    }
+
+    fn pop_front(&mut self) -> Option<Next> {
         let next = self.queue.pop_front()?;
         let payload = if let Next::Message(message) = &next { message.len() } else { 0 };
         self.size -= payload + MESSAGE_OVERHEAD;

@@ -5,6 +5,7 @@ mod input;
 pub(crate) mod io;
 mod keepalive;
 mod rate;
+mod takeover;
 mod wire;
 mod writer;
 
@@ -18,7 +19,7 @@ use crate::{
     connector::{Connector, Disconnect},
     panics::{CatchPanic, Panicked, catch},
     protocol::{close::CloseCode, text::Text},
-    stats::{HandlerCounters, Traffic},
+    stats::Traffic,
 };
 
 /// A connection that is open. `Place` is what is held for it until the end.
@@ -35,15 +36,8 @@ type Callback<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
 impl<Place: Send> Session<Place> {
     /// Takes over a transport; `early` is what was read from it beyond the request.
-    pub(crate) fn new(
-        connector: Box<dyn Connector>,
-        conn: Conn,
-        io: Io,
-        early: Bytes,
-        counters: Arc<HandlerCounters>,
-        place: Place,
-    ) -> Self {
-        let wire = Wire::new(conn.clone(), io, early, counters);
+    pub(crate) fn new(connector: Box<dyn Connector>, conn: Conn, io: Io, early: Bytes, place: Place) -> Self {
+        let wire = Wire::new(conn.clone(), io, early);
         let unlogged = Unlogged(Some(conn.clone()));
         Self { connector, conn, wire, unlogged, _place: place }
     }
@@ -55,19 +49,9 @@ impl<Place: Send> Session<Place> {
     pub(crate) fn run(mut self) -> impl Future<Output = ()> + Send {
         async move {
             let Self { connector, conn, wire, unlogged, .. } = &mut self;
-            let mut late = None;
-            if let Err(disconnect) = talk(&mut **connector, conn, wire).await {
-                let (frame, cause) = disconnect.into_end_of(conn);
-                late.clone_from(&cause);
-                conn.begin_close(Some(frame), cause);
-                // No callback is called any more but the last ones.
-                while !matches!(poll_fn(|cx| wire.poll_next(cx)).await, Next::Over) {}
-            }
-            let mut closed = conn.closed().await;
-            // The callback may have failed after the connection was over.
-            closed.cause = closed.cause.or(late);
-            unlogged.log(&closed);
-            farewell(&mut **connector, conn, &closed).await;
+            let talked = talk(&mut **connector, conn, wire).await;
+            // Boxed, since it needs room only once, and only then.
+            Box::pin(end(&mut **connector, conn, wire, unlogged, talked)).await;
         }
     }
 }
@@ -83,6 +67,29 @@ async fn talk(connector: &mut dyn Connector, conn: &Conn, wire: &mut Wire) -> Re
             Next::Over => return Ok(()),
         }
     }
+}
+
+/// Ends the connection, if it is not over yet, and calls the last callbacks.
+async fn end(
+    connector: &mut dyn Connector,
+    conn: &Conn,
+    wire: &mut Wire,
+    unlogged: &mut Unlogged,
+    talked: Result<(), Disconnect>,
+) {
+    let mut late = None;
+    if let Err(disconnect) = talked {
+        let (frame, cause) = disconnect.into_end_of(conn);
+        late.clone_from(&cause);
+        conn.begin_close(Some(frame), cause);
+        // No callback is called any more but the last ones.
+        while !matches!(poll_fn(|cx| wire.poll_next(cx)).await, Next::Over) {}
+    }
+    let mut closed = conn.closed().await;
+    // The callback may have failed after the connection was over.
+    closed.cause = closed.cause.or(late);
+    unlogged.log(&closed);
+    farewell(connector, conn, &closed).await;
 }
 
 /// The last callbacks of a connection that was accepted, and never opened since the answer got lost.
@@ -103,23 +110,30 @@ pub(crate) async fn never_opened(mut connector: Box<dyn Connector>, conn: &Conn,
 }
 
 /// Runs a callback while the session goes on.
-async fn alongside<'a>(
-    wire: &mut Wire,
+// No `async fn`: it would keep room for its arguments twice.
+fn alongside<'a>(
+    wire: &'a mut Wire,
     callback: impl FnOnce() -> Callback<'a, Result<(), Disconnect>>,
-) -> Result<(), Disconnect> {
-    let Ok(callback) = catch(callback) else { return Err(Disconnect::failed(Cause::Panic)) };
-    let mut callback = CatchPanic(callback);
-    let done = poll_fn(|cx| {
+) -> impl Future<Output = Result<(), Disconnect>> {
+    let (mut callback, mut running) = (Some(callback), None);
+    poll_fn(move |cx| {
         wire.unpark();
-        match Pin::new(&mut callback).poll(cx) {
-            Poll::Ready(done) => Poll::Ready(done),
-            Poll::Pending => {
+        // Most callbacks are ready at once: they are made and polled under one guard.
+        let polled = catch(|| {
+            if let Some(callback) = callback.take() {
+                running = Some(callback());
+            }
+            running.as_mut().map_or(Poll::Pending, |running| running.as_mut().poll(cx))
+        });
+        match polled {
+            Ok(Poll::Ready(done)) => Poll::Ready(done),
+            Ok(Poll::Pending) => {
                 wire.poll_ahead(cx);
                 Poll::Pending
             }
+            Err(Panicked) => Poll::Ready(Err(Disconnect::failed(Cause::Panic))),
         }
-    });
-    done.await.unwrap_or_else(|Panicked| Err(Disconnect::failed(Cause::Panic)))
+    })
 }
 
 /// The last callbacks, `on_error` if there is a cause, and `on_close`. A panic in the one does not cost the other.

@@ -10,7 +10,6 @@ use std::{
 
 use bytes::{BufMut, Bytes};
 use tokio::{
-    io::AsyncWrite,
     task::unconstrained,
     time::{Instant, Sleep, sleep_until},
 };
@@ -21,12 +20,13 @@ use crate::{
     conn::{Cause, Closed, ClosedBy, Conn, EXPIRED, Phase},
     protocol::{
         close::{CloseCode, CloseFrame},
+        deflate::Inflater,
         error::ProtocolError,
         message::Message,
         receiver::{Event, Receiver},
         text::Text,
     },
-    stats::{HandlerCounters, Traffic},
+    stats::Traffic,
 };
 
 use super::{
@@ -35,6 +35,7 @@ use super::{
     io::Io,
     keepalive::{Due, Keepalive},
     rate::{Rate, Verdict},
+    takeover::Takeover,
     writer::Writer,
 };
 
@@ -50,6 +51,7 @@ pub(super) struct Wire {
     input: Input,
     receiver: Receiver,
     writer: Writer,
+    takeover: Option<Box<Takeover>>,
     ahead: Ahead,
     keepalive: Keepalive,
     /// Boxed, since few connections have a limit.
@@ -62,11 +64,10 @@ pub(super) struct Wire {
     heard: bool,
     /// Reading was stopped because a callback is behind, or by the rate limit, so that silence says nothing about the peer.
     deaf: bool,
-    /// What was counted since `counters` were last added to.
+    /// What was counted since the connection's counters were last added to.
     traffic: Traffic,
     /// Messages that came in since then, and that no tap had room for.
     unseen: u64,
-    counters: Arc<HandlerCounters>,
 }
 
 /// How far the end of the connection has come.
@@ -87,11 +88,12 @@ struct End {
 }
 
 impl Wire {
-    pub(super) fn new(conn: Conn, io: Io, early: Bytes, counters: Arc<HandlerCounters>) -> Self {
+    pub(super) fn new(conn: Conn, io: Io, early: Bytes) -> Self {
         let config = conn.config();
         let now = Instant::now();
         Self {
-            receiver: Receiver::new(config.incoming),
+            receiver: Receiver::new(config.incoming).inflating(conn.agreed().map(Inflater::new)),
+            takeover: Takeover::new(&conn),
             rate: config.message_rate.map(|limit| Box::new(Rate::new(limit, now))),
             paused: None,
             config,
@@ -107,7 +109,6 @@ impl Wire {
             deaf: false,
             traffic: Traffic::default(),
             unseen: 0,
-            counters,
         }
     }
 
@@ -255,7 +256,6 @@ impl Wire {
             return None;
         }
         self.traffic.messages_received += 1;
-        self.notice_close();
         if self.end.first.is_some() {
             // We have begun to close: nobody waits for messages any more.
             self.traffic.ignored += 1;
@@ -293,13 +293,19 @@ impl Wire {
     }
 
     /// Begins to end the connection, if somebody has called [`Conn::close`] or the outbox has overflowed.
+    #[inline]
     fn notice_close(&mut self) {
-        if self.end.first.is_none() && self.conn.is_closing() {
-            let frame = self.conn.state().outbox.close_frame().cloned();
-            if let Some(frame) = frame {
-                self.end.begin(ClosedBy::Local, Some(frame), self.config.close_timeout);
-                self.traffic.ignored += self.ahead.clear();
-            }
+        if self.conn.is_closing() && self.end.first.is_none() {
+            self.begin_end();
+        }
+    }
+
+    #[cold]
+    fn begin_end(&mut self) {
+        let frame = self.conn.state().outbox.close_frame().cloned();
+        if let Some(frame) = frame {
+            self.end.begin(ClosedBy::Local, Some(frame), self.config.close_timeout);
+            self.traffic.ignored += self.ahead.clear();
         }
     }
 
@@ -322,6 +328,14 @@ impl Wire {
     }
 
     fn write(&mut self, cx: &mut Context<'_>) {
+        self.write_ready(cx);
+        // More of it only once all that is compressed has been written: until then it can be dropped.
+        while self.takeover.as_mut().is_some_and(|takeover| takeover.prepare(&self.conn)) {
+            self.write_ready(cx);
+        }
+    }
+
+    fn write_ready(&mut self, cx: &mut Context<'_>) {
         let Some(io) = self.io.as_mut().filter(|_| self.end.broken.is_none()) else { return };
         let mut state = self.conn.state();
         if state.cut {
@@ -339,7 +353,11 @@ impl Wire {
             self.writer.ping(&self.keepalive.ping(Instant::now()));
         }
         let before = self.traffic.bytes_sent;
-        let written = self.writer.poll_write(cx, io, &mut state.outbox, &mut self.traffic);
+        let written = {
+            let state = &mut *state;
+            let Some(sink) = io.sink(state.tcp.as_mut()) else { return };
+            self.writer.poll_write(cx, sink, &mut state.outbox, &mut state.rest, &mut self.traffic)
+        };
         if self.traffic.bytes_sent > before {
             self.conn.drained(&state);
         }
@@ -371,11 +389,12 @@ impl Wire {
             return;
         }
         if !self.end.shut && self.end.broken.is_none() {
-            let Some(io) = &mut self.io else { return };
-            match Pin::new(io).poll_shutdown(cx) {
-                Poll::Ready(_) => self.end.shut = true,
-                Poll::Pending => return,
+            let mut state = self.conn.state();
+            let sink = self.io.as_mut().and_then(|io| io.sink(state.tcp.as_mut()));
+            if sink.is_some_and(|sink| Pin::new(sink).poll_shutdown(cx).is_pending()) {
+                return;
             }
+            self.end.shut = true;
         }
         if self.end.received {
             self.over(None);
@@ -505,7 +524,6 @@ impl Wire {
         if self.traffic != Traffic::default() {
             let traffic = std::mem::take(&mut self.traffic);
             self.conn.count(&traffic);
-            self.counters.traffic.add(&traffic);
         }
         self.conn.tell_unseen(std::mem::take(&mut self.unseen));
     }
@@ -518,6 +536,10 @@ impl Wire {
         self.notice_close();
         let earlier = {
             let mut state = self.conn.state();
+            if let Some(tcp) = state.tcp.take() {
+                // Closed as it is, with no shutdown before.
+                tcp.forget();
+            }
             self.conn.shut(&mut state);
             let dropped = state.outbox.take_dropped();
             self.traffic.add_dropped(dropped);

@@ -14,7 +14,7 @@ use serde::{
 use super::{Settings, SettingsError};
 
 /// The keys that are tables: what follows their name and an underscore is a key in them.
-const TABLES: [&str; 2] = ["redis", "nats"];
+const TABLES: [&str; 3] = ["compression", "redis", "nats"];
 
 impl Settings {
     /// Reads the environment variables whose names begin with `prefix` and an underscore.

@@ -6,6 +6,7 @@ use serde::Deserialize;
 
 use super::{
     adapter::{self, AdapterSettings, AdapterType},
+    compression::CompressionSettings,
     value::{Problem, flag, interval, number, origins, rate, size, slow_reader, timeout},
 };
 use crate::config::{ConnConfig, SlowReader};
@@ -64,6 +65,7 @@ pub(super) struct Knobs {
     /// Messages per second of one connection; as many at once after a rest.
     #[serde(deserialize_with = "rate")]
     pub(super) message_rate: Option<u32>,
+    pub(super) compression: CompressionSettings,
     #[serde(deserialize_with = "number")]
     pub(super) max_rooms: Option<usize>,
     #[serde(deserialize_with = "number")]

@@ -33,6 +33,7 @@
 //! | `visible_rejects`, `debug` | `true` or `false` | the [`Handler`]'s of that name |
 //! | `max_connections`, `max_connections_per_peer`, `max_connections_per_user` | a number | the [`Handler`]'s of that name |
 //! | `max_new_connections`, `message_rate` | a number per second, and as many at once | the [`Handler`]'s of that name |
+//! | `compression` | a table: `enabled`, `level`, `min_size`, `server_context_takeover`, `client_context_takeover`, `ignore_client_hint`, `max_memory` | `Handler::compression`, with the feature `deflate` |
 //! | `max_rooms`, `max_room_name` | a number | the [`HubBuilder`](crate::HubBuilder)'s of that name |
 //! | `adapter_type` | `memory`, `redis`, `nats` | which engine connects this node to others |
 //! | `redis`, `nats` | a table: see [`AdapterSettings`] | how that engine is reached |
@@ -42,6 +43,11 @@
 //! and so is a bad value. Errors name the key, with its path, and what is allowed.
 
 mod adapter;
+#[cfg(feature = "deflate")]
+mod compression;
+#[cfg(not(feature = "deflate"))]
+#[path = "compression_off.rs"]
+mod compression;
 mod env;
 mod error;
 mod knobs;
@@ -91,6 +97,7 @@ impl Settings {
         turn!(max_message_size, max_fragments, slow_reader, read_ahead, ping_interval, pong_timeout);
         turn!(handshake_timeout, write_timeout, close_timeout, visible_rejects, debug);
         turn!(max_connections, max_connections_per_peer, max_connections_per_user);
+        handler = knobs.compression.apply(handler);
         if let Some(per_second) = knobs.max_new_connections {
             handler = handler.max_new_connections(per_second, per_second);
         }

@@ -119,18 +119,34 @@ pub(super) fn slow_reader<'de, D: Deserializer<'de>>(
     })
 }
 
+#[cfg(feature = "deflate")]
+pub(super) fn level<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u8>, D::Error> {
+    parsed(deserializer, "a level from 1 to 9", |text| {
+        text.parse().ok().filter(|level| (1..=9).contains(level))
+    })
+}
+
 pub(super) fn size<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<usize>, D::Error> {
     parsed(deserializer, "a number of bytes, at least 1, or a size such as 64 KiB, 1 MiB or 1 GiB", |text| {
-        let (number, unit) = split(text)?;
-        let shift = match unit {
-            "" | "B" => 0,
-            "KiB" => 10,
-            "MiB" => 20,
-            "GiB" => 30,
-            _ => return None,
-        };
-        number.checked_mul(1 << shift)?.try_into().ok().filter(|bytes| *bytes > 0)
+        bytes(text).filter(|bytes| *bytes > 0)
     })
+}
+
+#[cfg(feature = "deflate")]
+pub(super) fn size_or_zero<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<usize>, D::Error> {
+    parsed(deserializer, "a number of bytes, or a size such as 512 B or 1 KiB", bytes)
+}
+
+fn bytes(text: &str) -> Option<usize> {
+    let (number, unit) = split(text)?;
+    let shift = match unit {
+        "" | "B" => 0,
+        "KiB" => 10,
+        "MiB" => 20,
+        "GiB" => 30,
+        _ => return None,
+    };
+    number.checked_mul(1 << shift)?.try_into().ok()
 }
 
 /// A timer that cannot be off.

@@ -100,6 +100,8 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Client<T> {
     /// Writes bytes: whole frames or not.
     pub async fn write(&mut self, bytes: &[u8]) {
         self.io.write_all(bytes).await.expect("the server reads");
+        // TLS may have kept some of it; and a server that has it all may have ended already.
+        let _ = self.io.flush().await;
     }
 
     /// The next frame, [`Frame::End`] when there is none.

@@ -130,6 +130,51 @@ describe("echo", () => {
   }
 });
 
+for (const options of [[], ["--context-takeover"]]) {
+  describe(`compression ${options.join(" ")}`, () => {
+    let server, url;
+    before(async () => {
+      server = await start("compression", { args: options });
+      url = `ws://${server.address}/`;
+    });
+    after(() => server?.stop());
+
+    const lines = Array.from({ length: 1500 }, (_, number) => `line ${number} of ${(number * number) % 7919}\n`);
+
+    /** Messages that refer far back, to each other and to themselves; each has to come back. */
+    async function exchange(client) {
+      for (const text of [lines.join(""), lines.toReversed().join(""), lines[0], lines.slice(700).join("")]) {
+        client.socket.send(text);
+        assert.equal((await client.next()).data, text);
+      }
+      for (const part of lines.slice(0, 99)) client.socket.send(part, { fin: false });
+      client.socket.send(lines[99]);
+      assert.equal((await client.next()).data, lines.slice(0, 100).join(""));
+    }
+
+    for (const offer of [
+      {},
+      { serverNoContextTakeover: true },
+      { clientNoContextTakeover: true },
+      ...[9, 10, 12, 15].map((serverMaxWindowBits) => ({ serverMaxWindowBits })),
+      ...[9, 12, 15].map((clientMaxWindowBits) => ({ clientMaxWindowBits })),
+    ]) {
+      test(`an offer with ${JSON.stringify(offer)} is taken up and kept to`, async () => {
+        const client = await connect(url, [], { perMessageDeflate: { threshold: 0, ...offer } });
+        assert.equal(client.socket.extensions, "permessage-deflate");
+        await exchange(client);
+        await client.close();
+      });
+    }
+
+    test("a message that inflates beyond the limit is refused with 1009", async () => {
+      const client = await connect(url);
+      client.socket.send(Buffer.alloc(64 * KIB + 1));
+      assert.equal((await client.closed).code, 1009);
+    });
+  });
+}
+
 describe("subprotocol", () => {
   let server, url;
   before(async () => {

@@ -6,6 +6,7 @@ import unittest
 
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
+from websockets.extensions.permessage_deflate import ClientPerMessageDeflateFactory
 
 from servers import Server
 
@@ -15,9 +16,11 @@ KIB = 1024
 class ExampleTest(unittest.IsolatedAsyncioTestCase):
     """Tests against one example server, named by `example`, each with a time limit."""
 
+    arguments = ()
+
     @classmethod
     def setUpClass(cls):
-        cls.server = Server(cls.example)
+        cls.server = Server(cls.example, *cls.arguments)
         cls.addClassCleanup(cls.server.stop)
 
     async def asyncSetUp(self):
@@ -114,6 +117,72 @@ class Echo(ExampleTest):
         await client.wait_closed()
         await bystander.send("still here")
         self.assertEqual(await bystander.recv(), "still here")
+
+
+class Compression(ExampleTest):
+    example = "compression"
+
+    async def deflating(self, **offer):
+        factory = ClientPerMessageDeflateFactory(**offer)
+        return await self.client(compression=None, extensions=[factory])
+
+    def agreed(self, client):
+        """What was agreed, as it is answered."""
+        return client.response.headers.get("Sec-WebSocket-Extensions")
+
+    async def exchange(self, client):
+        """Messages that refer far back, to each other and to themselves; each has to come back."""
+        lines = [f"line {number} of {number * number % 7919}\n" for number in range(1500)]
+        for text in ("".join(lines), "".join(lines[::-1]), lines[0], "".join(lines[700:])):
+            await client.send(text)
+            self.assertEqual(await client.recv(), text)
+        for data in (bytes(range(256)) * 200, b"", bytes(60_000)):
+            await client.send(data)
+            self.assertEqual(await client.recv(), data)
+        fragments = ["".join(lines[at : at + 50]) for at in range(0, 1500, 50)]
+        await client.send(fragments)
+        self.assertEqual(await client.recv(), "".join(fragments))
+
+    async def test_the_default_offer_is_taken_up(self):
+        client = await self.client()
+        self.assertIn("permessage-deflate", self.agreed(client))
+        await self.exchange(client)
+
+    async def test_every_window_of_the_server_is_kept_to(self):
+        for bits in range(9, 16):
+            with self.subTest(bits=bits):
+                client = await self.deflating(server_max_window_bits=bits)
+                self.assertIn(f"server_max_window_bits={bits}", self.agreed(client))
+                await self.exchange(client)
+
+    async def test_every_window_of_the_client_is_taken(self):
+        for bits in range(9, 16):
+            with self.subTest(bits=bits):
+                client = await self.deflating(client_max_window_bits=bits)
+                await self.exchange(client)
+
+    async def test_a_bomb_is_refused_with_1009(self):
+        client = await self.client(max_size=None)
+        with contextlib.suppress(ConnectionClosed):
+            await client.send(bytes(64 * KIB + 1))
+        await client.wait_closed()
+        self.assertEqual(client.close_code, 1009)
+
+
+class ContextTakeover(Compression):
+    arguments = ("--context-takeover",)
+
+    async def test_the_default_offer_gets_context_takeover(self):
+        client = await self.client()
+        self.assertNotIn("no_context_takeover", self.agreed(client))
+        await self.exchange(client)
+
+    async def test_a_client_may_do_without_on_either_side(self):
+        for offer in ({"server_no_context_takeover": True}, {"client_no_context_takeover": True}):
+            with self.subTest(offer=offer):
+                client = await self.deflating(**offer)
+                self.assertIn(*offer, self.agreed(client))
+                await self.exchange(client)
 
 
 class Subprotocol(ExampleTest):

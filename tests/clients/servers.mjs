@@ -42,6 +42,12 @@ export async function start(name, { address = "127.0.0.1:0", args = [] } = {}) {
 
   return {
     address: listening[1],
+    /** Sends what Ctrl-C sends; resolves to the status that the server ends with. */
+    async interrupt() {
+      server.kill("SIGINT");
+      await exited;
+      return server.exitCode;
+    },
     /** Ends the server; fails when it had already ended by itself. */
     async stop() {
       if (server.exitCode !== null || server.signalCode !== null) await over;

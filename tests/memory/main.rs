@@ -2,6 +2,8 @@
 
 #![allow(unreachable_pub, reason = "a test binary has no outside")]
 
+#[cfg(feature = "deflate")]
+mod compressed;
 mod counting;
 #[path = "../support/mod.rs"]
 mod support;

@@ -208,7 +208,7 @@ impl Wire for std::net::SocketAddr {
 }
 
 wire! {
-    Counts { connections, rooms, users, encoded }
+    Counts { connections, rooms, users, encoded, compressed }
     ConnInfo {
         id, endpoint, user, peer, path, protocol, rooms, since, traffic, buffered, round_trip, metadata,
     }
