@@ -3,8 +3,11 @@
 //! `cargo run --example admin --features admin -- [ADDRESS] [SECRET]`, then open `ws://ADDRESS/ws?user=ann` by any
 //! WebSocket client, and `http://ADDRESS/admin/` in a browser.
 
+use std::time::Duration;
+
 use axum::Router;
 use gustnado::{Conn, Connector, Disconnect, Handler, Handshake, Message, Reject, admin::Guard, async_trait};
+use http::header::USER_AGENT;
 
 struct Member;
 
@@ -34,12 +37,18 @@ async fn main() -> std::io::Result<()> {
     let address = arguments.next().unwrap_or("127.0.0.1:8080".into());
     let secret = arguments.next().unwrap_or_else(|| format!("{:032x}", rand::random::<u128>()));
 
-    let handler = Handler::new(|| Member).name("room");
+    let handler =
+        Handler::new(|| Member).name("room").keep_headers([USER_AGENT]).ping_interval(Duration::from_secs(5)); // for a livelier chart of round trips
     let admin = handler.to_hub().admin(Guard::secret(&*secret)).redact_fields(["password", "token"]);
-    let app = Router::new().route_service("/ws", handler).nest_service("/admin", admin);
+    let app = Router::new()
+        .route_service("/ws", handler.clone())
+        .route_service("/ws/{*below}", handler)
+        .nest_service("/admin", admin);
 
     let listener = tokio::net::TcpListener::bind(address).await?;
-    println!("the secret is {secret}");
     println!("listening on {}", listener.local_addr()?);
-    axum::serve(listener, app).await
+    println!("the secret is {secret}");
+    // Not `axum::serve`, so that it is known from which address wrong secrets come.
+    gustnado::serve(listener, app).await;
+    Ok(())
 }

@@ -1,7 +1,5 @@
 //! Responses.
 
-use std::convert::Infallible;
-
 use bytes::Bytes;
 use http::{
     HeaderName, HeaderValue, Response, StatusCode, Version,
@@ -13,27 +11,20 @@ use http::{
 };
 use serde_json::{Value, json};
 
-use super::route::{Asset, Route};
+use super::{
+    route::{File, Route},
+    secret::random,
+};
 use crate::{connector::Reject, handler::Body};
 
 /// Nothing but what comes from this server, and no script that stands in the page.
-const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:; \
+const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src data:; \
                       form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
 
 const HTML: &str = "text/html; charset=utf-8";
 
-pub(super) fn asset(asset: Asset, base: &str) -> Response<Body> {
-    let (kind, text) = match asset {
-        Asset::Page => (HTML, include_str!("page/index.html")),
-        Asset::Script => ("text/javascript; charset=utf-8", include_str!("page/admin.js")),
-        Asset::Style => ("text/css; charset=utf-8", include_str!("page/admin.css")),
-        Asset::OpenApi => ("application/json", include_str!("openapi.json")),
-    };
-    let text = match asset {
-        Asset::Page | Asset::OpenApi => text.replace("{base}", &escaped(base)),
-        Asset::Script | Asset::Style => text.into(),
-    };
-    respond(StatusCode::OK, kind, text)
+pub(super) fn file(file: &File, base: &str) -> Response<Body> {
+    respond(StatusCode::OK, file.kind, file.text.replace("{base}", &escaped(base)))
 }
 
 pub(super) fn json(value: &Value) -> Response<Body> {
@@ -70,14 +61,18 @@ pub(super) fn refusal(reject: Reject, parts: &Parts, has_login: bool, base: &str
     let mut response = rejected(reject, parts.version);
     if has_login && wants_page && response.status() == StatusCode::UNAUTHORIZED {
         // The form has its own style, since nothing else is served without the guard.
-        let page = include_str!("page/login.html").replace("{base}", &escaped(base));
+        let nonce = random();
+        let page =
+            include_str!("page/login.html").replace("{base}", &escaped(base)).replace("{nonce}", &nonce);
         *response.body_mut() = Body::full(page.into());
         set(&mut response, CONTENT_TYPE, HTML);
-        set(
-            &mut response,
-            CONTENT_SECURITY_POLICY,
-            "default-src 'none'; script-src 'none'; style-src 'unsafe-inline'; img-src data:; form-action 'self'; frame-ancestors 'none'",
+        let policy = format!(
+            "default-src 'none'; style-src 'nonce-{nonce}'; img-src data:; form-action 'self'; base-uri 'none'; \
+             frame-ancestors 'none'"
         );
+        if let Ok(policy) = policy.parse() {
+            response.headers_mut().insert(CONTENT_SECURITY_POLICY, policy);
+        }
     }
     response
 }
@@ -86,10 +81,6 @@ pub(super) fn rejected(reject: Reject, version: Version) -> Response<Body> {
     let mut response = reject.into_response(version, false).map(Body::full);
     harden(&mut response);
     response
-}
-
-pub(super) fn upgraded(answer: Result<Response<Body>, Infallible>) -> Response<Body> {
-    answer.unwrap_or_else(|never| match never {})
 }
 
 fn respond(status: StatusCode, kind: &'static str, text: String) -> Response<Body> {

@@ -1,15 +1,19 @@
 //! The socket: figures every second, and what a tap sees.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::time::{MissedTickBehavior, interval};
 
-use super::{redact::Redact, views::overview};
+use super::{
+    guard::Pass,
+    redact::Redact,
+    views::{millis, overview},
+};
 use crate::{
     config::SlowReader,
-    conn::Conn,
+    conn::{Conn, ConnId, SendError},
     connector::{Disconnect, Incoming},
     handler::Handler,
     hub::{Event, EventKind, Hub, Preview, Tap, TapFilter},
@@ -20,6 +24,9 @@ const TICK: Duration = Duration::from_secs(1);
 
 /// How many events go into one message at most.
 const BATCH: usize = 100;
+
+/// How many bytes of a message are shown.
+const PREVIEW: usize = 256;
 
 /// What a page asks for.
 #[derive(Deserialize)]
@@ -38,14 +45,15 @@ struct Wanted {
     text: Option<String>,
 }
 
-/// A handler whose connections are no members of the hub that they watch. A page that does not read misses what there is
-/// no room for, and nobody waits for it.
+/// A handler whose connections are no members of the hub that they watch. A page that does not read holds up its own
+/// tap, which then misses events and counts them; nobody else waits for it.
 pub(super) fn handler(hub: &Hub, redact: &Redact) -> Handler {
     let (hub, redact) = (hub.clone(), redact.clone());
     Handler::stream(move |conn, incoming| watch(hub.clone(), redact.clone(), conn, incoming))
         .outbox_limits(256 * 1024, 64)
-        .slow_reader(SlowReader::DropOldest)
+        .slow_reader(SlowReader::DropNewest)
         .max_connections(100)
+        .keep_extension::<Pass>()
 }
 
 async fn watch(hub: Hub, redact: Redact, conn: Conn, mut incoming: Incoming) -> Result<(), Disconnect> {
@@ -55,10 +63,14 @@ async fn watch(hub: Hub, redact: Redact, conn: Conn, mut incoming: Incoming) -> 
     loop {
         tokio::select! {
             _ = clock.tick() => {
+                if !conn.extension().is_some_and(Pass::holds) {
+                    return Err(Disconnect::new(4401, "the session has ended"));
+                }
                 let mut message = overview(&hub);
                 message["type"] = "overview".into();
                 message["missed"] = tap.as_ref().map_or(0, Tap::missed).into();
-                show(&conn, &message)?;
+                // The next one says it all again.
+                drop(conn.try_send(message.to_string()));
             }
             message = incoming.next() => {
                 let Some(message) = message else { return Ok(()) };
@@ -70,8 +82,9 @@ async fn watch(hub: Hub, redact: Redact, conn: Conn, mut incoming: Incoming) -> 
                     continue;
                 };
                 let more = tap.iter_mut().flat_map(|tap| std::iter::from_fn(|| tap.try_next()));
-                let events: Vec<_> = std::iter::once(event).chain(more.take(BATCH - 1)).map(|it| view(&it)).collect();
-                show(&conn, &json!({ "type": "events", "events": events }))?;
+                let events = std::iter::once(event).chain(more.take(BATCH - 1));
+                let events: Vec<_> = events.map(|event| view(&event, &redact)).collect();
+                show(&conn, &json!({ "type": "events", "events": events })).await?;
             }
         }
     }
@@ -91,7 +104,7 @@ fn wish(hub: &Hub, redact: &Redact, message: &Message) -> Result<Option<Tap>, Di
         serde_json::from_str(message.text()?).map_err(|error| Disconnect::new(1008, error.to_string()))?;
     let Some(Wanted { room, user, conn, text }) = tap else { return Ok(None) };
     let redact = redact.clone();
-    let mut filter = TapFilter::default().redact(move |preview| redact.apply(preview));
+    let mut filter = TapFilter::default().preview(PREVIEW).redact(move |preview| redact.apply(preview));
     if let Some(room) = room {
         filter = filter.room(room);
     }
@@ -99,7 +112,7 @@ fn wish(hub: &Hub, redact: &Redact, message: &Message) -> Result<Option<Tap>, Di
         filter = filter.user(user);
     }
     if let Some(conn) = conn {
-        let conn: crate::ConnId =
+        let conn: ConnId =
             conn.parse().map_err(|_| Disconnect::new(1008, "that is not the id of a connection"))?;
         filter = filter.conn(conn);
     }
@@ -109,14 +122,16 @@ fn wish(hub: &Hub, redact: &Redact, message: &Message) -> Result<Option<Tap>, Di
     Ok(Some(hub.tap(filter)))
 }
 
-fn show(conn: &Conn, value: &Value) -> Result<(), Disconnect> {
-    match conn.try_send(value.to_string()) {
-        Ok(()) | Err(crate::SendError::Full(_) | crate::SendError::TooLarge(_)) => Ok(()),
+/// Waits until there is room, for the write timeout at most.
+async fn show(conn: &Conn, value: &Value) -> Result<(), Disconnect> {
+    match conn.send(value.to_string()).await {
+        Ok(()) => Ok(()),
+        Err(SendError::Full(_)) => Err(Disconnect::new(1013, "this is not read")),
         Err(closing) => Err(closing.into()),
     }
 }
 
-fn view(event: &Event) -> Value {
+fn view(event: &Event, redact: &Redact) -> Value {
     let mut value = match &event.kind {
         EventKind::Opened => json!({ "kind": "opened" }),
         EventKind::Closed { code, reason, cause } => {
@@ -126,24 +141,28 @@ fn view(event: &Event) -> Value {
             json!({ "kind": "joined", "rooms": [room], "created": created })
         }
         EventKind::Left { room, emptied } => json!({ "kind": "left", "rooms": [room], "emptied": emptied }),
-        EventKind::Received(shown) => preview("received", shown),
-        EventKind::Sent(shown) => preview("sent", shown),
+        EventKind::Received(shown) => preview("received", shown, redact),
+        EventKind::Sent(shown) => preview("sent", shown, redact),
         EventKind::Broadcast { rooms, preview: shown, report } => {
-            let mut value = preview("broadcast", shown);
+            let mut value = preview("broadcast", shown, redact);
             value["rooms"] = json!(rooms);
             value["queued"] = json!(report.queued);
             value["recipients"] = json!(report.recipients());
             value
         }
-        EventKind::Link(link) => json!({ "kind": "link", "text": format!("{link:?}"), "len": 0 }),
-        EventKind::NodeCame(node) => json!({ "kind": "node came", "text": node.to_string(), "len": 0 }),
-        EventKind::NodeGone(node) => json!({ "kind": "node gone", "text": node.to_string(), "len": 0 }),
+        EventKind::Link(link) => json!({ "kind": "link", "text": format!("{link:?}").to_lowercase() }),
+        EventKind::NodeCame(node) => json!({ "kind": "node came", "text": node.to_string() }),
+        EventKind::NodeGone(node) => json!({ "kind": "node gone", "text": node.to_string() }),
     };
+    value["time"] = millis(SystemTime::now()).into();
     value["conn"] = json!(event.conn.map(|id| id.to_string()));
     value["user"] = json!(event.user);
     value
 }
 
-fn preview(kind: &str, preview: &Preview) -> Value {
-    json!({ "kind": kind, "text": preview.text, "len": preview.len, "is_text": preview.is_text })
+/// The beginning of a message. A binary one has no fields by which it could be redacted: so then none of it is shown.
+fn preview(kind: &str, preview: &Preview, redact: &Redact) -> Value {
+    let text = if preview.is_text || !redact.is_on() { preview.text.as_str() } else { "" };
+    let cut = if text.is_empty() { preview.len > 0 } else { preview.len > PREVIEW };
+    json!({ "kind": kind, "text": text, "len": preview.len, "cut": cut, "is_text": preview.is_text })
 }

@@ -6,6 +6,7 @@ mod guard;
 mod live;
 mod redact;
 mod route;
+mod secret;
 mod views;
 
 use std::{
@@ -15,6 +16,7 @@ use std::{
     pin::Pin,
     sync::Arc,
     task::{Context, Poll},
+    time::Duration,
 };
 
 use bytes::Bytes;
@@ -25,19 +27,23 @@ use tower_service::Service;
 
 pub use self::guard::Guard;
 use self::{
-    guard::{Access, Random},
+    guard::Access,
     redact::Redact,
     route::{Route, Task},
 };
 use crate::{
     auth::Token,
+    connector::PeerAddr,
     handler::{Body, Handler},
     hub::Hub,
-    protocol::{handshake::is_attempt, origin::OriginPolicy},
+    protocol::origin::OriginPolicy,
 };
 
 /// The longest body of a request, in bytes.
 const MAX_BODY: usize = 64 * 1024;
+
+/// How long it may take to come.
+const BODY_TIMEOUT: Duration = Duration::from_secs(10);
 
 const CSRF_HEADER: &str = "x-csrf-token";
 
@@ -46,7 +52,10 @@ const CSRF_HEADER: &str = "x-csrf-token";
 ///
 /// Nothing of it is reachable without the [`Guard`]. What changes something is a `POST` of the same origin with the
 /// header `x-csrf-token`, whose value `api/session` tells; a program that shows the secret as `Authorization: Bearer`
-/// needs neither. A `GET` changes nothing.
+/// needs neither. A `GET` changes nothing. Each change is logged, with who asked for it.
+///
+/// Sessions and that value are of this process: where a balancer stands before several, it has to send an operator to the
+/// same one each time.
 ///
 /// ```
 /// use gustnado::{Echo, Handler, admin::Guard};
@@ -84,7 +93,7 @@ impl Hub {
 impl Admin {
     fn new(hub: Hub, guard: Guard, base: String, redact: Redact) -> Self {
         let live = live::handler(&hub, &redact);
-        Self(Arc::new(Inner { hub, guard, base, redact, csrf: Token::new(Random::hex()), live }))
+        Self(Arc::new(Inner { hub, guard, base, redact, csrf: Token::new(secret::random()), live }))
     }
 
     /// Where it is mounted, as the browser sees it: `/admin` by default, `""` for the root.
@@ -110,73 +119,75 @@ impl Inner {
         B::Data: Send,
         B::Error: Into<Box<dyn Error + Send + Sync>>,
     {
-        let path = parts.uri.path();
-        // A router that nests has taken the base off; others leave it on.
-        let below =
-            path.strip_prefix(self.base.as_str()).filter(|rest| rest.is_empty() || rest.starts_with('/'));
-        let path = below.unwrap_or(path);
-        let route = Route::of(path);
-        if matches!(route, Route::Login) && parts.method == Method::POST {
-            let form = match self.read(body).await {
+        let route = Route::of(self.below(&parts));
+        let has_login = self.guard.has_login();
+        if route == Route::Login && parts.method == Method::POST {
+            let form = match read(body).await {
                 Ok(form) => form,
-                Err(refusal) => return refusal,
+                Err((status, why)) => return answer::error(status, why),
             };
-            return match self.guard.log_in(&parts, &form, &self.base) {
-                Ok(response) => response,
-                Err(reject) => answer::refusal(reject, &parts, true, &self.base),
-            };
+            let answer = self.guard.log_in(&parts, &form, &self.base);
+            return answer.unwrap_or_else(|reject| answer::refusal(reject, &parts, has_login, &self.base));
         }
         let access = match self.guard.admit(&parts).await {
             Ok(access) => access,
-            Err(refusal) => return answer::refusal(refusal, &parts, self.guard.has_login(), &self.base),
+            Err(reject) => return answer::refusal(reject, &parts, has_login, &self.base),
         };
-        if is_attempt(&parts) {
-            return match route {
-                Route::Live => answer::upgraded(self.live.clone().call(Request::from_parts(parts, ())).await),
-                _ => answer::error(StatusCode::NOT_FOUND, "no socket here"),
-            };
-        }
-        match (parts.method.clone(), route) {
-            (Method::GET | Method::HEAD, Route::Asset(asset)) => answer::asset(asset, &self.base),
-            (Method::GET | Method::HEAD, Route::Session) => {
+        match (&parts.method, route) {
+            (_, Route::Live) => self.connect(parts, access).await,
+            (&Method::GET | &Method::HEAD, Route::File(file)) => answer::file(file, &self.base),
+            (&Method::GET | &Method::HEAD, Route::Session) => {
                 answer::json(&json!({ "csrf": self.csrf.expose() }))
             }
-            (Method::GET | Method::HEAD, Route::View(view)) => match views::show(&self.hub, &view, &parts) {
-                Some(value) => answer::json(&value),
-                None => answer::error(StatusCode::NOT_FOUND, "there is no such thing"),
-            },
-            (Method::POST, Route::Task(task)) => self.change(&parts, access, body, task).await,
-            (Method::POST, Route::Logout) => match self.may_change(&parts, access) {
-                true => self.guard.log_out(&parts, &self.base),
-                false => answer::error(StatusCode::FORBIDDEN, "not from this page"),
-            },
+            (&Method::GET | &Method::HEAD, Route::View(view)) => {
+                match views::show(&self.hub, &view, &parts) {
+                    Some(value) => answer::json(&value),
+                    None => answer::error(StatusCode::NOT_FOUND, "there is no such thing"),
+                }
+            }
+            (&Method::POST, Route::Task(_) | Route::Logout) if !self.may_change(&parts, access) => {
+                answer::error(StatusCode::FORBIDDEN, "not from this page")
+            }
+            (&Method::POST, Route::Task(task)) => self.change(&parts, body, task).await,
+            (&Method::POST, Route::Logout) => self.guard.log_out(&parts, &self.base),
             (_, Route::Nothing) => answer::error(StatusCode::NOT_FOUND, "there is no such page"),
-            (_, Route::Live) => answer::error(StatusCode::UPGRADE_REQUIRED, "this is a WebSocket endpoint"),
             (_, route) => answer::wrong_method(&route),
         }
     }
 
-    async fn change<B>(&self, parts: &Parts, access: Access, body: B, task: Task) -> Response<Body>
+    /// What stands after the base. A router that nests has taken the base off; others leave it on.
+    fn below<'a>(&self, parts: &'a Parts) -> &'a str {
+        let path = parts.uri.path();
+        let below = path.strip_prefix(self.base.as_str());
+        below.filter(|rest| rest.is_empty() || rest.starts_with('/')).unwrap_or(path)
+    }
+
+    /// Opens the socket.
+    async fn connect(&self, mut parts: Parts, access: Access) -> Response<Body> {
+        let pass = self.guard.pass(&parts, access);
+        parts.extensions.insert(pass);
+        let answer = self.live.clone().call(Request::from_parts(parts, ())).await;
+        answer.unwrap_or_else(|never| match never {})
+    }
+
+    async fn change<B>(&self, parts: &Parts, body: B, task: Task) -> Response<Body>
     where
         B: http_body::Body + Send,
         B::Data: Send,
         B::Error: Into<Box<dyn Error + Send + Sync>>,
     {
-        if !self.may_change(parts, access) {
-            return answer::error(StatusCode::FORBIDDEN, "not from this page");
-        }
-        let body = match self.read(body).await {
-            Ok(body) => body,
-            Err(refusal) => return refusal,
+        let peer = parts.extensions.get::<PeerAddr>().map(|peer| tracing::field::display(peer.0));
+        let what = format!("{task:?}");
+        let done = async {
+            let body = read(body).await.map_err(|(status, why)| (status, why.to_owned()))?;
+            let param: Value = serde_json::from_slice(&body)
+                .map_err(|error| (StatusCode::BAD_REQUEST, error.to_string()))?;
+            actions::run(&self.hub, task, param).await
         };
-        let param: Value = match serde_json::from_slice(if body.is_empty() { b"{}" } else { &body }) {
-            Ok(param) => param,
-            Err(error) => return answer::error(StatusCode::BAD_REQUEST, &error.to_string()),
-        };
-        match actions::run(&self.hub, task, param).await {
-            Ok(done) => answer::json(&done),
-            Err((status, why)) => answer::error(status, &why),
-        }
+        let done = done.await;
+        let status = done.as_ref().map_or_else(|(status, _)| *status, |_| StatusCode::OK);
+        tracing::info!(what, peer, status = status.as_u16(), "an operator's change");
+        done.map_or_else(|(status, why)| answer::error(status, &why), |done| answer::json(&done))
     }
 
     /// Whether a request may change something: no other page can make a browser send what this asks for.
@@ -189,19 +200,20 @@ impl Inner {
             && OriginPolicy::SameHost.allows(parts)
             && token.is_some_and(|token| self.csrf.matches(token))
     }
+}
 
-    async fn read<B>(&self, body: B) -> Result<Bytes, Response<Body>>
-    where
-        B: http_body::Body + Send,
-        B::Data: Send,
-        B::Error: Into<Box<dyn Error + Send + Sync>>,
-    {
-        match Limited::new(Box::pin(body), MAX_BODY).collect().await {
-            Ok(body) => Ok(body.to_bytes()),
-            Err(_) => {
-                Err(answer::error(StatusCode::PAYLOAD_TOO_LARGE, "the body is too long, or was cut off"))
-            }
-        }
+/// A body, or why it is refused.
+async fn read<B>(body: B) -> Result<Bytes, (StatusCode, &'static str)>
+where
+    B: http_body::Body + Send,
+    B::Data: Send,
+    B::Error: Into<Box<dyn Error + Send + Sync>>,
+{
+    let body = Limited::new(Box::pin(body), MAX_BODY).collect();
+    match tokio::time::timeout(BODY_TIMEOUT, body).await {
+        Ok(Ok(body)) => Ok(body.to_bytes()),
+        Ok(Err(_)) => Err((StatusCode::PAYLOAD_TOO_LARGE, "the body is too long, or was cut off")),
+        Err(_) => Err((StatusCode::REQUEST_TIMEOUT, "the body did not come")),
     }
 }
 

@@ -13,6 +13,11 @@ impl Redact {
         Self { names: names.into_iter().map(Into::into).collect() }
     }
 
+    /// Whether anything is taken out.
+    pub(super) fn is_on(&self) -> bool {
+        !self.names.is_empty()
+    }
+
     /// Puts `"***"` in the place of the values, wherever they stand. What is shown is only the beginning of a message,
     /// which may end within a value; so it is not parsed, and a value goes to where it ends or to the end.
     pub(super) fn apply(&self, text: &mut String) {

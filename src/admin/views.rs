@@ -6,7 +6,11 @@ use std::{
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
-use http::request::Parts;
+use http::{
+    HeaderValue,
+    header::{AUTHORIZATION, COOKIE, PROXY_AUTHORIZATION},
+    request::Parts,
+};
 use serde_json::{Value, json};
 
 use super::route::View;
@@ -26,7 +30,12 @@ pub(super) fn show(hub: &Hub, view: &View, parts: &Parts) -> Option<Value> {
     Some(match view {
         View::Overview => overview(hub),
         View::Connections => connections(&hub.connections(Page::ALL), &list),
-        View::Connection(id) => connection(&find(hub, id)?.info()),
+        View::Connection(id) => {
+            let conn = find(hub, id)?;
+            let mut value = connection(&conn.info());
+            value["headers"] = headers(&conn);
+            value
+        }
         View::Rooms => rooms(hub, &list),
         View::Room(name) => {
             let room = hub.room_list(Page::ALL).into_iter().find(|room| room.name == *name)?;
@@ -60,8 +69,21 @@ pub(super) fn overview(hub: &Hub) -> Value {
         "fan_out": fan_out(&stats.fan_out),
         "buffered": stats.buffered,
         "round_trip_ms": round_trip(stats.round_trip),
+        "round_trips": round_trips(hub),
         "closes": hub.closes(),
     })
+}
+
+/// How many connections have had a last round trip of at most so many milliseconds, and of more than the bound before.
+fn round_trips(hub: &Hub) -> Value {
+    const BOUNDS: [u64; 10] = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000];
+    let mut counts = [0_u64; BOUNDS.len() + 1];
+    for time in hub.connections(Page::ALL).iter().filter_map(Conn::round_trip) {
+        let bucket = BOUNDS.iter().position(|bound| time <= Duration::from_millis(*bound));
+        counts[bucket.unwrap_or(BOUNDS.len())] += 1;
+    }
+    let bounds = BOUNDS.into_iter().map(Some).chain([None]);
+    bounds.zip(counts).map(|(bound, count)| json!({ "up_to_ms": bound, "connections": count })).collect()
 }
 
 /// The nodes that are known, and the adapter between them.
@@ -175,6 +197,15 @@ fn connection(info: &ConnInfo) -> Value {
     })
 }
 
+/// The headers of its request that the handler keeps, but for credentials.
+fn headers(conn: &Conn) -> Value {
+    let shown = conn.request().headers().filter(|(name, value)| {
+        !value.is_sensitive() && ![AUTHORIZATION, PROXY_AUTHORIZATION, COOKIE].contains(name)
+    });
+    let text = |value: &HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
+    shown.map(|(name, value)| json!({ "name": name.as_str(), "value": text(value) })).collect()
+}
+
 fn rooms(hub: &Hub, list: &List<'_>) -> Value {
     let rooms = hub.room_list(Page::ALL).into_iter().filter(|room| list.wants(&room.name));
     let compare = |a: &RoomInfo, b: &RoomInfo| match &*list.sort {
@@ -236,7 +267,7 @@ fn round_trip(time: Option<Duration>) -> Option<f64> {
 }
 
 /// Milliseconds since 1970.
-fn millis(time: SystemTime) -> u64 {
+pub(super) fn millis(time: SystemTime) -> u64 {
     let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
     u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }
