@@ -57,7 +57,7 @@ function test(name, body) {
         await page.getByLabel("Secret").fill(SECRET);
         await page.getByRole("button", { name: "Log in" }).click();
       }
-      await page.getByRole("status").getByText("live").waitFor();
+      await page.getByText("live", { exact: true }).waitFor();
       if (hash) await go(page, hash);
       return page;
     };
@@ -401,7 +401,7 @@ test("on a phone, in the dark and by keyboard it is all there", async ({ context
 
   // From the top by Tab alone: to the content, each page, and a column's head.
   await page.reload();
-  await page.getByRole("status").getByText("live").waitFor();
+  await page.getByText("live", { exact: true }).waitFor();
   const focused = () => page.evaluate(() => {
     const it = document.activeElement;
     const { outlineStyle, outlineWidth } = getComputedStyle(it);
