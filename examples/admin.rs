@@ -6,7 +6,10 @@
 use std::time::Duration;
 
 use axum::Router;
-use gustnado::{Conn, Connector, Disconnect, Handler, Handshake, Message, Reject, admin::Guard, async_trait};
+use gustnado::{
+    Conn, Connector, Disconnect, Handler, Handshake, Hub, Message, Reject, adapter::Retention, admin::Guard,
+    async_trait,
+};
 use http::header::USER_AGENT;
 
 struct Member;
@@ -37,9 +40,13 @@ async fn main() -> std::io::Result<()> {
     let address = arguments.next().unwrap_or("127.0.0.1:8080".into());
     let secret = arguments.next().unwrap_or_else(|| format!("{:032x}", rand::random::<u128>()));
 
-    let handler =
-        Handler::new(|| Member).name("room").keep_headers([USER_AGENT]).ping_interval(Duration::from_secs(5)); // for a livelier chart of round trips
-    let admin = handler.to_hub().admin(Guard::secret(&*secret)).redact_fields(["password", "token"]);
+    let hub = Hub::builder().presence_in(|_| true).history("lobby", Retention::last(100)).build();
+    let handler = Handler::new(|| Member)
+        .hub(&hub)
+        .name("room")
+        .keep_headers([USER_AGENT])
+        .ping_interval(Duration::from_secs(5)); // for a livelier chart of round trips
+    let admin = hub.admin(Guard::secret(&*secret)).redact_fields(["password", "token"]);
     let app = Router::new()
         .route_service("/ws", handler.clone())
         .route_service("/ws/{*below}", handler)

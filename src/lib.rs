@@ -35,8 +35,10 @@
 //! - Messages with a name, as JSON or MessagePack, to typed handlers: [`commands`] (feature `commands`, on by default).
 //! - Who may come in: [`Authenticate`] and [`Tickets`]; how many and how fast: [`Handler`] and [`RateLimit`].
 //! - A server for those who do not bring their own, with deadlines from accept on: [`serve()`].
-//! - Several nodes: [`adapter`].
 //! - A page for operators, and the same as a JSON API: `admin`, with the feature of that name.
+//! - Several nodes: [`HubBuilder::adapter`] with an [`adapter`], [`Everywhere`], [`Publisher`]; who is where:
+//!   [`Hub::presence`].
+//! - Rooms from which nobody misses a message without being told: [`HubBuilder::history`], [`Conn::join_from`], [`Lost`].
 //! - Tests of connectors, in memory and without waiting: `testing`, with the feature of that name.
 //! - What it can count: [`Stats`] of a handler, [`Traffic`] of a connection, [`HubStats`] of a hub; for Prometheus with
 //!   the feature `metrics`.
@@ -129,9 +131,10 @@ pub use self::{
     },
     handler::{Body, Events, Handler, InvalidProxy, NoFallback, ProxyHeader, TrustProxy},
     hub::{
-        Affected, ClusterStats, ConnInfo, Counts, Event, EventKind, Everywhere, FanOut, Gathered, Hub,
-        HubBuilder, HubStats, JoinError, JoinRequest, Joined, Left, Page, Preview, PublishError, Publisher,
-        Remote, Report, RoomInfo, Shutdown, ShutdownReport, Tap, TapFilter, Target,
+        Affected, ClusterStats, ConnInfo, Counts, Entered, Event, EventKind, Everywhere, FanOut, Gathered,
+        HistoryStats, Hub, HubBuilder, HubStats, JoinError, JoinRequest, Joined, Left, Lost, Page, Present,
+        Preview, Publication, PublishError, Publisher, Remote, Report, RoomInfo, Shutdown, ShutdownReport,
+        Tap, TapFilter, Target,
     },
     protocol::{
         close::{CloseCode, CloseFrame, InvalidCloseCode},

@@ -2,12 +2,21 @@
 
 mod support;
 
-use std::time::Duration;
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use bytes::Bytes;
 
 use gustnado::{
-    CloseFrame, Conn, ConnId, Connector, Disconnect, Event, EventKind, Handler, Handshake, Hub, Message,
-    Publisher, Reject, Remote, Shutdown, TapFilter,
-    adapter::{Link, MemoryBus, NotHandedOver},
+    CloseFrame, Conn, ConnId, Connector, Disconnect, Event, EventKind, FanOut, Handler, Handshake, Hub,
+    Message, Page, PublishError, Publisher, Reject, Remote, Shutdown, SlowReader, TapFilter,
+    adapter::{
+        Adapter, AdapterTraffic, Inbox, Link, MemoryBus, NodeId, NotHandedOver, Position, Subject,
+        Unavailable,
+    },
     async_trait,
 };
 use support::{Client, Frame, connect_with, request_with};
@@ -52,6 +61,13 @@ impl Node {
         let (sender, opened) = mpsc::channel(64);
         let handler = Handler::new(move || Guest(sender.clone())).hub(&hub);
         Self { hub, handler, opened }
+    }
+
+    /// A full outbox drops what is newest.
+    fn with_outbox(bus: &MemoryBus, bytes: usize, messages: usize) -> Self {
+        let mut node = Self::new(bus);
+        node.handler = node.handler.outbox_limits(bytes, messages).slow_reader(SlowReader::DropNewest);
+        node
     }
 
     async fn connect(&mut self, query: &str) -> (Client, Conn) {
@@ -307,4 +323,149 @@ async fn a_hub_that_is_dropped_is_gone_from_the_others() {
     drop(other);
     tokio::time::sleep(10 * SECOND).await;
     assert_eq!(one.hub.nodes(), []);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_published_times_who_subscribes_is_delivered_or_dropped_by_reason() {
+    let bus = MemoryBus::new();
+    let mut nodes: Vec<_> = (0..3).map(|_| Node::with_outbox(&bus, 4096, 8)).collect();
+    let mut clients = Vec::new();
+    for at in 0..12 {
+        clients.push(nodes[at % 3].connect("rooms=lobby").await);
+    }
+    // One begins to close, and its client does not answer yet.
+    clients[5].1.close(1000, "").expect("a code that may travel");
+    let published = 300;
+    for at in 0..published {
+        let message = if at % 10 == 0 { "x".repeat(5000) } else { "x".repeat(at % 500) };
+        nodes[at % 3].hub.room("lobby").send(message).await;
+        if at % 50 == 0 {
+            settle().await;
+        }
+    }
+    settle().await;
+    let mut sum = FanOut::default();
+    for node in &nodes {
+        let (fan_out, cluster) = (node.hub.stats().fan_out, cluster(&node.hub));
+        sum.deliveries += fan_out.deliveries;
+        sum.full += fan_out.full;
+        sum.too_large += fan_out.too_large;
+        sum.closing += fan_out.closing;
+        assert_eq!(fan_out.messages, published as u64);
+        assert_eq!((cluster.nobody, cluster.undecodable, cluster.not_handed_over), (0, 0, 0));
+    }
+    assert_eq!(sum.deliveries + sum.full + sum.too_large + sum.closing, 300 * 12);
+    assert_eq!((sum.too_large, sum.closing), (30 * 11, 300));
+    assert!(sum.full > 0 && sum.deliveries > 0, "{sum:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn packets_that_cannot_be_read_are_counted_and_harm_nobody() {
+    let bus = MemoryBus::new();
+    let mut one = Node::new(&bus);
+    let (mut ann, _) = one.connect("rooms=lobby").await;
+    let stranger = bus.adapter();
+    stranger.start(NodeId::new(7), Arc::new(Deaf));
+    for packet in [&b""[..], b"\x01", b"\x01garbage of some length", &[1; 40]] {
+        stranger.publish(&Subject::Everybody, Bytes::from_static(b"\x09 of another time")).expect("it is up");
+        stranger.publish(&Subject::room("lobby"), packet.to_vec().into()).expect("it is up");
+    }
+    one.hub.room("lobby").send("still here").await;
+    assert_eq!(read(&mut ann).await, ["still here"]);
+    let stats = cluster(&one.hub);
+    assert_eq!((stats.undecodable, stats.unknown_version), (4, 4));
+    let counted = stats.own + stats.deeds + stats.other + stats.undecodable + stats.unknown_version;
+    assert_eq!(counted, stats.adapter.received);
+}
+
+/// Does not listen.
+struct Deaf;
+
+impl Inbox for Deaf {
+    fn packet(&self, _: &Subject, _: Bytes) {}
+    fn entry(&self, _: &str, _: Position, _: Bytes) {}
+    fn link_changed(&self, _: Link) {}
+    fn interrupted(&self) {}
+}
+
+/// An engine that is silent, and knows the last word on every interest.
+#[derive(Default)]
+struct Silent(Mutex<HashMap<Subject, bool>>);
+
+#[async_trait]
+impl Adapter for Silent {
+    fn start(&self, _: NodeId, _: Arc<dyn Inbox>) {}
+
+    fn publish(&self, _: &Subject, _: Bytes) -> Result<(), NotHandedOver> {
+        Ok(())
+    }
+
+    async fn flush(&self) -> Result<(), Unavailable> {
+        std::future::pending().await
+    }
+
+    fn set_interest(&self, subject: &Subject, interested: bool) {
+        self.0.lock().expect("no panic").insert(subject.clone(), interested);
+    }
+
+    async fn confirmed(&self, _: &Subject) -> Result<(), Unavailable> {
+        std::future::pending().await
+    }
+
+    fn link(&self) -> Link {
+        Link::Up
+    }
+
+    fn traffic(&self) -> AdapterTraffic {
+        AdapterTraffic::default()
+    }
+
+    async fn stop(&self) {
+        std::future::pending().await
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_waits_for_an_engine_that_is_silent_waits_for_a_second() {
+    let hub = Hub::builder().adapter(Silent::default()).build();
+    let asked = Instant::now();
+    assert_eq!(hub.room("lobby").send("hello").await.remote, Remote::HandedOver);
+    assert_eq!(asked.elapsed(), Duration::ZERO);
+    assert_eq!(hub.room("lobby").publish("hello").await, Err(PublishError::Unconfirmed));
+    assert_eq!(asked.elapsed(), SECOND);
+    hub.shutdown(Shutdown::default()).await;
+    assert_eq!(asked.elapsed(), 2 * SECOND);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn however_first_and_last_members_race_the_last_word_on_interest_is_right() {
+    let engine = Arc::new(Silent::default());
+    let mut node = Node::of(Hub::builder().adapter(engine.clone()).build());
+    let mut clients = Vec::new();
+    let mut tasks = Vec::new();
+    for at in 0..8 {
+        let (client, conn) = node.connect(&format!("user=u{}", at % 2)).await;
+        clients.push(client);
+        tasks.push(tokio::spawn(async move {
+            for step in 0..2_000 {
+                let room = format!("r{}", step % 3);
+                conn.join(&room).await.expect("it may");
+                if step % 7 != at {
+                    conn.leave(&room).await;
+                }
+            }
+            for room in ["r0", "r1"] {
+                conn.leave(room).await;
+            }
+        }));
+    }
+    for task in tasks {
+        task.await.expect("no panic");
+    }
+    let interest = |subject: Subject| engine.0.lock().expect("no panic").get(&subject).copied();
+    for room in ["r0", "r1", "r2"] {
+        let somebody = !node.hub.members(room, Page::ALL).is_empty();
+        assert_eq!(interest(Subject::room(room)), Some(somebody), "{room}");
+    }
+    assert_eq!(interest(Subject::user("u0")), Some(true));
 }

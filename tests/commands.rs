@@ -9,6 +9,7 @@ use std::{sync::Arc, time::Duration};
 
 use gustnado::{
     Conn, Handler, Hub,
+    adapter::{MemoryBus, Retention},
     commands::{Command, Commands, ErrorReply, JSON, MESSAGE_PACK, RequestError},
 };
 use http::StatusCode;
@@ -42,6 +43,10 @@ fn commands() -> Commands<u32> {
     .on("whisper", |ctx, Chat { text }: Chat| async move {
         Ok(ctx.broadcast_others("chat", json!({ "text": text })).await?.queued)
     })
+    .publish(|request| match request.cmd {
+        "secret" => Err(ErrorReply::new("refused", "not this")),
+        _ => Ok(()),
+    })
     .on("refuse", |_, (): ()| async { Err::<(), _>(ErrorReply::new("no_luck", "not today")) })
     .on("fail", |_, (): ()| async { Ok("twelve".parse::<u8>()?) })
     .on("panic", |_, (): ()| async { if true { panic!("a test panics") } else { Ok(()) } })
@@ -68,7 +73,7 @@ fn hub() -> Hub {
         "staff" => Err("staff only".to_owned()),
         _ => Ok(()),
     };
-    Hub::builder().max_rooms(2).on_join(staff).build()
+    Hub::builder().max_rooms(2).on_join(staff).history("news", Retention::last(5)).build()
 }
 
 fn handler() -> Handler {
@@ -282,6 +287,56 @@ async fn members_are_told_of_users_and_not_of_tabs() {
     assert_eq!(ann.next().await, to_client("a user has come"));
     drop(second);
     assert_eq!(ann.next().await, to_client("a user has left"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn commands_reach_members_on_other_nodes_in_their_codecs_and_so_does_presence() {
+    let bus = MemoryBus::new();
+    let node = || {
+        let with_device = Commands::with_state(|handshake| {
+            let user = handshake.query("user").map(String::from).unwrap_or_default();
+            handshake.set_metadata("device", format!("{user}'s phone"));
+            handshake.set_user(user);
+            Ok(())
+        });
+        let with_device = with_device.on("chat", |ctx, Chat { text }: Chat| async move {
+            ctx.broadcast("chat", json!({ "text": text })).await?;
+            Ok(())
+        });
+        with_device.handler().hub(&Hub::builder().adapter(bus.adapter()).build())
+    };
+    let mut ann = Peer::json(&node(), "ann").await;
+    let other = node();
+    let mut bob = Peer::new(&other, "bob", true).await;
+    let mut cat = Peer::json(&other, "cat").await;
+    ann.join("lobby").await;
+    bob.join("lobby").await;
+    let mut came = to_client("a user has come with something to tell");
+    came["param"]["meta"] = json!({ "device": "bob's phone" });
+    assert_eq!(ann.next().await, came);
+    // That ann is there came to bob's node when its first member joined.
+    assert_eq!(bob.next().await["param"]["user"], "ann");
+    cat.join("lobby").await;
+    assert_eq!(
+        (ann.next().await["param"]["user"].take(), bob.next().await["param"]["user"].take()),
+        (json!("cat"), json!("cat"))
+    );
+
+    ann.send(json!({ "channel": "lobby", "cmd": "chat", "param": { "text": "hi" } })).await;
+    for peer in [&mut ann, &mut bob, &mut cat] {
+        assert_eq!(peer.next().await, to_client("a broadcast"));
+    }
+    let here = ann.call(json!({ "channel": "lobby", "cmd": "presence", "id": 1 })).await;
+    let users = here["param"]["users"].as_object().expect("users");
+    assert_eq!(users.keys().collect::<Vec<_>>(), ["ann", "bob", "cat"]);
+    assert_eq!(users["bob"][0]["meta"], json!({ "device": "bob's phone" }));
+    assert_eq!(here, bob.call(json!({ "channel": "lobby", "cmd": "presence", "id": 1 })).await);
+
+    drop(bob);
+    assert_eq!(ann.next().await, to_client("a user has left"));
+    assert_eq!(cat.next().await, to_client("a user has left"));
+    ann.has_read_all().await;
+    cat.has_read_all().await;
 }
 
 #[tokio::test]

@@ -11,7 +11,11 @@ use gustnado::{
 };
 use http::StatusCode;
 use support::{BINARY, Client, Frame, TEXT, answer_to, asked, connect, echo, fragment, request_with};
-use tokio::sync::{Semaphore, mpsc};
+use tokio::{
+    io::{AsyncRead, AsyncWrite, DuplexStream},
+    net::{TcpListener, TcpStream},
+    sync::{Semaphore, mpsc},
+};
 
 const OFFER: &str = "permessage-deflate";
 const NONE: &str = "permessage-deflate; server_no_context_takeover; client_no_context_takeover";
@@ -32,8 +36,8 @@ async fn agreed(handler: &Handler, offer: &str) -> Option<String> {
 }
 
 /// A client that compresses, with or without context takeover.
-struct Peer {
-    client: Client,
+struct Peer<T = DuplexStream> {
+    client: Client<T>,
     takeover: bool,
     inflate: Decompress,
     deflate: Compress,
@@ -43,8 +47,13 @@ const TAIL: [u8; 4] = [0, 0, 0xFF, 0xFF];
 
 impl Peer {
     async fn connect(handler: &Handler, offer: &str) -> Self {
-        let mut client = Client::new(support::serve(handler.clone()));
-        let answer = client.ask(&offering(offer)).await;
+        Self::open(Client::new(support::serve(handler.clone())), &offering(offer)).await
+    }
+}
+
+impl<T: AsyncRead + AsyncWrite + Unpin> Peer<T> {
+    async fn open(mut client: Client<T>, request: &str) -> Self {
+        let answer = client.ask(request).await;
         let extensions = answer.header("sec-websocket-extensions").expect("an agreement");
         let takeover = !extensions.contains("no_context_takeover");
         let inflate = Decompress::new(false);
@@ -208,7 +217,6 @@ async fn messages_in_flight_with_context_takeover_come_back_in_order() {
             let Frame::Odd(0xC1, payload) = frames.next().await else { panic!("not compressed") };
             assert_eq!(peer.inflated(&payload), *text);
         }
-        drop(frames);
         peer.client.io = read.unsplit(writing.await.unwrap());
     }
 }
@@ -369,6 +377,37 @@ async fn a_broadcast_is_compressed_once_for_each_set_of_parameters_however_many_
     let before = hub.counts().compressed;
     hub.everybody().send(&*words(4096)).await;
     assert_eq!(hub.counts().compressed, before);
+}
+
+#[tokio::test]
+async fn a_room_over_tcp_reaches_members_with_and_without_a_context_in_order() {
+    let hub = Hub::new();
+    let shared = Handler::new(|| Member).hub(&hub);
+    let own = shared.clone().compression(takeover());
+    let app = axum::Router::new().route_service("/ws", shared).route_service("/own", own);
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move { axum::serve(listener, app).await });
+    let mut peers = Vec::new();
+    for path in ["/ws", "/own"].repeat(5) {
+        let client = Client::new(TcpStream::connect(address).await.unwrap());
+        let mut peer = Peer::open(client, &offering(OFFER).replacen("/ws", path, 1)).await;
+        assert_eq!(peer.takeover, path == "/own");
+        assert_eq!(peer.next().await.0, "joined");
+        peers.push(peer);
+    }
+    for round in 0..50 {
+        for number in 0..3 {
+            hub.room("room").send(format!("{round}.{number}: {}", words(600))).await;
+        }
+        for peer in &mut peers {
+            for number in 0..3 {
+                let (text, compressed, len) = peer.next().await;
+                assert_eq!(text, format!("{round}.{number}: {}", words(600)));
+                assert!(compressed && (len < 40 || !peer.takeover || round == 0), "{len}");
+            }
+        }
+    }
 }
 
 #[tokio::test]

@@ -3,6 +3,9 @@
 //! Plain `cargo test` and `cargo nextest run` build examples before they run tests; with `--test examples` or
 //! `--all-targets` cargo does not, so `scripts/rust` builds them first.
 
+#[cfg(feature = "redis")]
+#[path = "support/servers.rs"]
+mod servers;
 mod support;
 
 use std::{path::PathBuf, process::Stdio, time::Duration};
@@ -243,6 +246,29 @@ async fn middleware_answers_what_it_does_not_let_pass() {
     client.bye().await;
 }
 
+#[cfg(feature = "commands")]
+#[tokio::test]
+async fn presence_tells_members_of_one_node_who_is_on_the_other() {
+    let example = Example::run("presence", &[]).await;
+    let mut ann = example.connect("/one?user=ann").await;
+    let frame = |text: Frame| -> serde_json::Value {
+        let Frame::Text(text) = text else { panic!("expected a text, got {text:?}") };
+        serde_json::from_str(&text).expect("JSON")
+    };
+    // She is in the lobby once she is answered.
+    let here = frame(says(&mut ann, r#"{"channel":"lobby","cmd":"presence","id":1}"#).await);
+    assert_eq!(here["param"]["users"]["ann"][0]["meta"]["node"], "one");
+    let bob = example.connect("/two?user=bob").await;
+    let came = frame(next(&mut ann).await);
+    assert_eq!((&came["cmd"], &came["param"]["user"]), (&"online".into(), &"bob".into()));
+    assert_eq!(came["param"]["meta"]["node"], "two");
+    let here = frame(says(&mut ann, r#"{"channel":"lobby","cmd":"presence","id":2}"#).await);
+    assert_eq!(here["param"]["users"].as_object().expect("users").len(), 2);
+    drop(bob);
+    let went = frame(next(&mut ann).await);
+    assert_eq!((&went["param"]["user"], &went["param"]["online"]), (&"bob".into(), &false.into()));
+}
+
 #[tokio::test]
 async fn multi_room_says_things_in_one_room_at_a_time() {
     let example = Example::run("multi_room", &[]).await;
@@ -372,8 +398,127 @@ mod configured {
     }
 
     #[tokio::test]
-    async fn it_names_an_adapter_that_it_does_not_have() {
-        let said = refused("redis.yaml", "websocket:\n  adapter_type: redis\n").await;
-        assert!(said.contains("the adapter redis is not in this build"), "{said}");
+    async fn it_names_an_adapter_that_it_cannot_reach_by_its_url() {
+        let file = "websocket:\n  adapter_type: redis\n  redis:\n    url: 'http://localhost'\n";
+        let said = refused("redis.yaml", file).await;
+        assert!(said.contains("redis.url: not the URL of a Redis"), "{said}");
+    }
+}
+
+#[cfg(feature = "redis")]
+mod redis {
+    use super::{servers::Server, *};
+
+    /// What the example says to a command, once it says so: other nodes are heard of a moment later.
+    async fn comes_to_say(client: &mut Client, command: &str, text: &str) -> Duration {
+        let asked = std::time::Instant::now();
+        let said = async {
+            while says(client, command).await != Frame::text(text) {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(30), said)
+            .await
+            .unwrap_or_else(|_| panic!("{command} is not answered by {text:?}"));
+        asked.elapsed()
+    }
+
+    async fn enter(node: &Example, user: &str) -> Client {
+        let mut client = node.connect(&format!("/ws?user={user}&room=lobby")).await;
+        assert_eq!(next(&mut client).await, Frame::Text(format!("welcome, {user}")));
+        client
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn nodes_in_two_processes_are_one_until_one_is_killed() {
+        let server = Server::redis(&[]);
+        let one = Example::run("redis", &[&server.url()]).await;
+        let mut two = Example::run("redis", &[&server.url()]).await;
+        let (mut ann, mut bob) = (enter(&one, "ann").await, enter(&two, "bob").await);
+        comes_to_say(&mut ann, "/who", "ann bob").await;
+        comes_to_say(&mut bob, "/who", "ann bob").await;
+        comes_to_say(&mut bob, "/count", "2 connections").await;
+        assert_eq!(says(&mut ann, "hello").await, Frame::text("ann: hello"));
+        assert_eq!(next(&mut bob).await, Frame::text("ann: hello"));
+        bob.text("/tell ann psst").await;
+        assert_eq!(next(&mut ann).await, Frame::text("bob tells you: psst"));
+        // As `kill -9` does: nobody says goodbye.
+        two._child.start_kill().expect("it runs");
+        let took = comes_to_say(&mut ann, "/who", "ann").await;
+        println!("the killed node's users were gone after {took:?}");
+        assert!(took < Duration::from_secs(10), "{took:?}");
+        assert_eq!(says(&mut ann, "anybody?").await, Frame::text("ann: anybody?"));
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn local_members_hear_one_another_while_redis_is_away_and_all_after_it() {
+        let mut server = Server::redis(&[]);
+        let one = Example::run("redis", &[&server.url()]).await;
+        let two = Example::run("redis", &[&server.url()]).await;
+        let (mut ann, mut bob) = (enter(&one, "ann").await, enter(&two, "bob").await);
+        let mut carl = enter(&one, "carl").await;
+        comes_to_say(&mut bob, "/who", "ann bob carl").await;
+        server.kill();
+        assert_eq!(says(&mut ann, "alone").await, Frame::text("ann: alone"));
+        assert_eq!(next(&mut carl).await, Frame::text("ann: alone"));
+        server.start();
+        comes_to_say(&mut bob, "/count", "3 connections").await;
+        comes_to_say(&mut bob, "/who", "ann bob carl").await;
+        let heard = async {
+            loop {
+                ann.text("again").await;
+                assert_eq!(next(&mut ann).await, Frame::text("ann: again"));
+                let came = tokio::time::timeout(Duration::from_millis(200), bob.next()).await;
+                if came == Ok(Frame::text("ann: again")) {
+                    return;
+                }
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(10), heard).await.expect("the nodes are one again");
+    }
+}
+
+/// The next frame of commands.
+async fn next_json(client: &mut Client) -> serde_json::Value {
+    let Frame::Text(text) = next(client).await else { panic!("a text") };
+    serde_json::from_str(&text).expect("JSON")
+}
+
+#[tokio::test]
+async fn recovery_gives_a_page_that_was_cut_every_line_that_it_missed() {
+    let example = Example::run("recovery", &[]).await;
+    assert_eq!(get(&example, "/").await.0, StatusCode::OK);
+    let mut writer = example.connect("/ws").await;
+    writer.text(r#"{"cmd":"join","channel":"lines"}"#).await;
+    let mut page = example.connect("/ws").await;
+    page.text(r#"{"cmd":"join","channel":"lines","id":"join"}"#).await;
+    let mut position = next_json(&mut page).await["param"]["position"].take();
+    for number in 1..=30 {
+        let param = serde_json::json!({ "cmd": "line", "param": number, "key": format!("k{number}") });
+        let publish =
+            serde_json::json!({ "cmd": "publish", "channel": "lines", "param": param, "id": number });
+        writer.text(&publish.to_string()).await;
+        // Its own line, the answer, and what it hears of pages that come and go.
+        while next_json(&mut writer).await["id"] != number {}
+        match number % 10 {
+            // Without a word.
+            3 => drop(std::mem::replace(&mut page, example.connect("/ws").await)),
+            7 => {
+                let join = serde_json::json!({
+                    "cmd": "join", "channel": "lines", "param": { "since": position }, "id": "join"
+                });
+                page.text(&join.to_string()).await;
+                assert_eq!(next_json(&mut page).await["param"]["recovered"], true);
+                for missed in number - 4..=number {
+                    assert_eq!(next_json(&mut page).await["param"], missed);
+                }
+                position["offset"] = number.into();
+            }
+            4..7 => {}
+            _ => {
+                assert_eq!(next_json(&mut page).await["param"], number);
+                position["offset"] = number.into();
+            }
+        }
     }
 }

@@ -3,7 +3,11 @@
 
 mod support;
 
-use gustnado::{Connector, Handler, Handshake, Reject, async_trait};
+use gustnado::{
+    Connector, Handler, Handshake, Hub, Reject,
+    adapter::{Link, MemoryBus},
+    async_trait,
+};
 use metrics_exporter_prometheus::PrometheusBuilder;
 use support::{Frame, answer_to, connect, request};
 
@@ -53,6 +57,33 @@ async fn an_exporter_shows_what_the_hub_has_counted() {
         "gustnado_deliveries_total 2",
         "gustnado_dropped_total{reason=\"fan_out\"} 0",
         "gustnado_dropped_total{reason=\"rate_limited\"} 0",
+        "gustnado_fan_out_dropped_total{reason=\"closing\"} 0",
+    ] {
+        assert!(page.lines().any(|it| it == line), "{line} is missing in\n{page}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_link_to_other_nodes_is_shown_and_what_went_over_it() {
+    let bus = MemoryBus::new();
+    let hub = Hub::builder().adapter(bus.adapter()).build();
+    let _other = Hub::builder().adapter(bus.adapter()).build();
+    tokio::time::sleep(std::time::Duration::from_millis(1)).await;
+    hub.room("lobby").send("hello").await;
+    bus.set_link(hub.node(), Link::Down);
+    hub.room("lobby").send("hello?").await;
+
+    let recorder = PrometheusBuilder::new().build_recorder();
+    metrics::with_local_recorder(&recorder, || hub.publish_metrics());
+    let page = recorder.handle().render();
+    for line in [
+        "gustnado_link{state=\"up\"} 0",
+        "gustnado_link{state=\"down\"} 1",
+        "gustnado_nodes 1",
+        "gustnado_handed_over_total 1",
+        "gustnado_not_handed_over_total 1",
+        "gustnado_cluster_received_total{kind=\"undecodable\"} 0",
+        "gustnado_adapter_packets_total{what=\"refused\"} 1",
     ] {
         assert!(page.lines().any(|it| it == line), "{line} is missing in\n{page}");
     }

@@ -150,15 +150,24 @@ websocket:
     assert!(memory.websocket.hub().is_ok());
 }
 
-#[test]
-fn an_adapter_that_is_not_in_this_build_is_named() {
-    for (name, adapter) in [("redis", AdapterType::Redis), ("nats", AdapterType::Nats)] {
+#[tokio::test]
+async fn an_adapter_is_built_or_it_is_said_which_feature_is_off() {
+    let engines = [
+        ("redis", AdapterType::Redis, cfg!(feature = "redis")),
+        ("nats", AdapterType::Nats, cfg!(feature = "nats")),
+    ];
+    for (name, adapter, is_here) in engines {
         let settings = toml(&format!("adapter_type = {name:?}"));
+        if is_here {
+            let hub = settings.hub().unwrap();
+            assert!(hub.stats().cluster.is_some(), "{name} connects the hub");
+            continue;
+        }
         assert_eq!(settings.hub().unwrap_err(), SettingsError::Adapter(adapter));
         let error = settings.apply(Handler::builder().build()).unwrap_err();
         assert_eq!(
             error.to_string(),
-            format!("adapter_type: the adapter {name} is not in this build; allowed here is memory")
+            format!("adapter_type: the adapter {name} is not in this build: its feature `{name}` is off")
         );
     }
 }

@@ -5,7 +5,7 @@
 
 use std::collections::VecDeque;
 use std::io::{ErrorKind, Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
@@ -13,53 +13,66 @@ use nix::errno::Errno;
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
 
 use crate::connect;
+use crate::dialect::Dialect;
+use crate::generator::Figures;
+use crate::histogram::Histogram;
 use crate::replies::Replies;
-use crate::server::Protocol;
+use crate::stream::Stream;
 use crate::usage;
 use crate::wire;
-use crate::workload::Fanout;
+use crate::workload::Workload;
 
 /// Everybody who gets the messages; the first member is the one who sends them.
 #[derive(Debug)]
 pub struct Room {
     epoll: Epoll,
     members: Vec<Member>,
-    frame: Vec<u8>,
-    /// How many members have got each message that is in flight, the oldest first.
-    arrived: VecDeque<usize>,
+    /// The messages, each a frame, to be sent in turn.
+    frames: Vec<Vec<u8>>,
+    next: usize,
+    /// How many members have got each message that is in flight, and when it was sent, the oldest first.
+    arrived: VecDeque<(usize, Instant)>,
     /// Messages that everybody has got.
     done: u64,
     deliveries: u64,
+    latencies: Histogram,
     read_buffer: Vec<u8>,
 }
 
 #[derive(Debug)]
 struct Member {
-    stream: TcpStream,
+    stream: Stream,
     replies: Replies,
     received: u64,
 }
 
 impl Room {
     /// Opens the connections and sends the first messages.
-    pub fn fill(address: SocketAddr, protocol: Protocol, fanout: &Fanout) -> Result<Self> {
-        let (limit, needed) = (usage::descriptor_limit()?, fanout.members as u64 + 64);
-        ensure!(limit >= needed, "{needed} descriptors are needed and {limit} allowed; raise `ulimit -Hn`");
+    pub fn fill(address: SocketAddr, dialect: &Dialect, workload: &Workload) -> Result<Self> {
+        usage::ensure_descriptors(workload.connections)?;
         let epoll = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC)?;
-        let replies = Replies::expecting(protocol, fanout.payload);
-        let mut members = Vec::with_capacity(fanout.members);
-        for index in 0..fanout.members {
-            let stream = connect::open(address, protocol).with_context(|| format!("connection {index}"))?;
-            stream.set_nonblocking(true)?;
+        let replies = Replies::expecting(dialect);
+        let mut members = Vec::with_capacity(workload.connections);
+        for index in 0..workload.connections {
+            let stream = connect::open(address, dialect).with_context(|| format!("connection {index}"))?;
+            stream.set_nonblocking()?;
             let interest = EpollFlags::EPOLLIN | EpollFlags::EPOLLRDHUP | EpollFlags::EPOLLET;
             epoll.add(&stream, EpollEvent::new(interest, index as u64))?;
             members.push(Member { stream, replies: replies.clone(), received: 0 });
         }
-        let frame = wire::masked_binary(fanout.payload);
-        let (arrived, read_buffer) = (VecDeque::new(), vec![0; 64 * 1024]);
-        let mut room = Self { epoll, members, frame, arrived, done: 0, deliveries: 0, read_buffer };
+        let mut room = Self {
+            epoll,
+            members,
+            frames: wire::messages(dialect),
+            next: 0,
+            arrived: VecDeque::new(),
+            done: 0,
+            deliveries: 0,
+            latencies: Histogram::new(),
+            read_buffer: vec![0; 64 * 1024],
+        };
         room.settle()?;
-        (0..fanout.in_flight).try_for_each(|_| room.send())?;
+        (0..workload.in_flight).try_for_each(|_| room.send())?;
         Ok(room)
     }
 
@@ -76,7 +89,7 @@ impl Room {
                 return Ok(());
             }
             self.read_ready(&mut events, left)?;
-            while self.arrived.front() == Some(&self.members.len()) {
+            while self.arrived.front().is_some_and(|(arrived, _)| *arrived == self.members.len()) {
                 self.arrived.pop_front();
                 self.done += 1;
                 self.send()?;
@@ -84,9 +97,15 @@ impl Room {
         }
     }
 
-    /// Messages counted at members since the last call.
-    pub fn take_deliveries(&mut self) -> u64 {
-        std::mem::take(&mut self.deliveries)
+    /// What was seen since the last call: a message counts once for each member that has got it.
+    ///
+    /// # Errors
+    ///
+    /// When nobody has got any.
+    pub fn take_figures(&mut self) -> Result<Figures> {
+        ensure!(self.deliveries > 0, "nobody has got a message in the whole window");
+        let latencies = std::mem::replace(&mut self.latencies, Histogram::new());
+        Ok(Figures { messages: std::mem::take(&mut self.deliveries), latencies })
     }
 
     /// The handshake's answer may come before the server has put the connection into the room. So one message is
@@ -95,19 +114,19 @@ impl Room {
         let mut events = vec![EpollEvent::empty(); 1024];
         let deadline = Instant::now() + connect::PATIENCE;
         loop {
-            self.arrived = VecDeque::from([0]);
+            self.arrived.clear();
             for member in &mut self.members {
                 member.received = 0;
             }
             self.done = 0;
-            self.members[0].stream.write_all(&self.frame).context("sending")?;
+            self.send()?;
             let mut quiet = false;
-            while self.arrived[0] < self.members.len() && !quiet {
+            while self.arrived[0].0 < self.members.len() && !quiet {
                 let before = self.deliveries;
                 self.read_ready(&mut events, Duration::from_millis(300))?;
                 quiet = self.deliveries == before;
             }
-            if self.arrived[0] == self.members.len() {
+            if self.arrived[0].0 == self.members.len() {
                 self.arrived.clear();
                 self.done = 1;
                 return Ok(());
@@ -117,9 +136,11 @@ impl Room {
     }
 
     fn send(&mut self) -> Result<()> {
-        self.arrived.push_back(0);
+        self.arrived.push_back((0, Instant::now()));
+        let frame = &self.frames[self.next];
+        self.next = (self.next + 1) % self.frames.len();
         // A few small frames at most are under way, so the socket takes it whole or is broken.
-        self.members[0].stream.write_all(&self.frame).context("sending")
+        self.members[0].stream.write_all(frame).context("sending")
     }
 
     fn read_ready(&mut self, events: &mut [EpollEvent], timeout: Duration) -> Result<()> {
@@ -150,14 +171,16 @@ impl Room {
             };
             let replies = member.replies.count(&self.read_buffer[..length])?;
             self.deliveries += replies as u64;
+            let now = Instant::now();
             for _ in 0..replies {
                 let message = (member.received - self.done) as usize;
-                let arrived = self.arrived.get_mut(message).context("a message that nobody has sent")?;
+                let (arrived, sent) =
+                    self.arrived.get_mut(message).context("a message that nobody has sent")?;
                 *arrived += 1;
+                self.latencies.record(now - *sent, 1);
                 member.received += 1;
             }
-            // A short read has emptied the socket (epoll(7)): the next bytes are a new edge.
-            if length < self.read_buffer.len() {
+            if length < self.read_buffer.len() && member.stream.short_read_is_all() {
                 return Ok(());
             }
         }

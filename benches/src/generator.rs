@@ -3,8 +3,9 @@
 //! It must cost less than any server. So frames are built once and a batch of them is one `write`; replies are read
 //! into one buffer for all connections and only their headers are looked at.
 
+use std::collections::VecDeque;
 use std::io::{ErrorKind, Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
@@ -12,11 +13,14 @@ use nix::errno::Errno;
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
 
 use crate::connect;
+use crate::dialect::Dialect;
+use crate::frames::{Frames, Position};
 use crate::histogram::Histogram;
 use crate::replies::Replies;
-use crate::server::Protocol;
+use crate::stream::Stream;
+use crate::usage;
 use crate::wire;
-use crate::workload::Echo;
+use crate::workload::Workload;
 
 /// Large enough that a batch of small replies is one read, small enough to stay in the core's own cache.
 const READ_BUFFER: usize = 256 * 1024;
@@ -32,27 +36,20 @@ pub struct Generator {
 /// What the connections use in turn.
 #[derive(Debug)]
 struct Shared {
-    /// As many equal frames as may be in flight, end to end.
-    frames: Vec<u8>,
-    frame_length: usize,
+    frames: Frames,
     read_buffer: Vec<u8>,
-    /// Only with one message in flight: with more, a latency is mostly the wait behind one's own messages.
-    latencies: Option<Histogram>,
+    latencies: Histogram,
 }
 
 #[derive(Debug)]
 struct Connection {
-    stream: TcpStream,
+    stream: Stream,
     replies: Replies,
     /// Messages counted back since the figures were last taken.
     received: u64,
-    /// Messages sent, or about to be, and not answered.
-    in_flight: usize,
-    /// Where the next write begins, within a frame.
-    frame_offset: usize,
-    /// Bytes that the socket has not taken yet.
-    unsent: usize,
-    sent_at: Instant,
+    /// Messages sent, or about to be, and not answered: so many at each time, the oldest first.
+    in_flight: VecDeque<(usize, Instant)>,
+    position: Position,
 }
 
 /// What the generator saw since it was last asked.
@@ -60,26 +57,25 @@ struct Connection {
 pub struct Figures {
     /// Replies counted.
     pub messages: u64,
-    /// From a write to the end of its reply, where one message is in flight.
-    pub latencies: Option<Histogram>,
+    /// From a write to the end of its reply.
+    pub latencies: Histogram,
 }
 
 impl Generator {
     /// Opens the connections and sends the first messages.
-    pub fn start(address: SocketAddr, protocol: Protocol, echo: &Echo) -> Result<Self> {
-        let frame = wire::masked_binary(echo.payload);
+    pub fn start(address: SocketAddr, dialect: &Dialect, workload: &Workload) -> Result<Self> {
+        usage::ensure_descriptors(workload.connections)?;
         let shared = Shared {
-            frames: frame.repeat(echo.in_flight),
-            frame_length: frame.len(),
+            frames: Frames::new(&wire::messages(dialect), workload.in_flight),
             read_buffer: vec![0; READ_BUFFER],
-            latencies: (echo.in_flight == 1).then(Histogram::new),
+            latencies: Histogram::new(),
         };
         let epoll = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC)?;
-        let replies = Replies::expecting(protocol, echo.payload);
-        let mut connections = Vec::with_capacity(echo.connections);
-        for index in 0..echo.connections {
-            let stream = connect::open(address, protocol)?;
-            stream.set_nonblocking(true)?;
+        let replies = Replies::expecting(dialect);
+        let mut connections = Vec::with_capacity(workload.connections);
+        for index in 0..workload.connections {
+            let stream = connect::open(address, dialect)?;
+            stream.set_nonblocking()?;
             // Edge-triggered, for reading and writing at once: no `epoll_ctl` from here on.
             let interest =
                 EpollFlags::EPOLLIN | EpollFlags::EPOLLOUT | EpollFlags::EPOLLRDHUP | EpollFlags::EPOLLET;
@@ -87,7 +83,7 @@ impl Generator {
             connections.push(Connection::new(stream, replies.clone()));
         }
         for connection in &mut connections {
-            connection.send(echo.in_flight, &shared)?;
+            connection.send(workload.in_flight, Instant::now(), &shared)?;
         }
         Ok(Self { epoll, connections, shared })
     }
@@ -98,7 +94,7 @@ impl Generator {
     ///
     /// When a reply is not the one expected, or a connection ends.
     pub fn run_until(&mut self, end: Instant) -> Result<()> {
-        let mut events = vec![EpollEvent::empty(); self.connections.len()];
+        let mut events = vec![EpollEvent::empty(); self.connections.len().min(1024)];
         loop {
             let left = end.saturating_duration_since(Instant::now());
             if left.is_zero() {
@@ -126,41 +122,31 @@ impl Generator {
     /// When a connection received nothing in that time, for a server that loses messages is not fast.
     pub fn take_figures(&mut self) -> Result<Figures> {
         let starved = self.connections.iter().filter(|connection| connection.received == 0).count();
+        let received = self.connections.iter_mut().map(|connection| std::mem::take(&mut connection.received));
+        let messages = received.sum();
+        // Slow servers do not get round to 10,000 connections in a short window, and that is no loss.
         ensure!(
-            starved == 0,
+            starved == 0 || messages < 20 * self.connections.len() as u64,
             "{starved} of {} connections received no reply in the whole window",
             self.connections.len()
         );
-        let received = self.connections.iter_mut().map(|connection| std::mem::take(&mut connection.received));
-        let messages = received.sum();
-        let latencies =
-            self.shared.latencies.as_mut().map(|latencies| std::mem::replace(latencies, Histogram::new()));
+        ensure!(messages > 0, "no replies in the whole window");
+        let latencies = std::mem::replace(&mut self.shared.latencies, Histogram::new());
         Ok(Figures { messages, latencies })
     }
 }
 
 impl Connection {
-    fn new(stream: TcpStream, replies: Replies) -> Self {
-        Self {
-            stream,
-            replies,
-            received: 0,
-            in_flight: 0,
-            frame_offset: 0,
-            unsent: 0,
-            sent_at: Instant::now(),
-        }
+    fn new(stream: Stream, replies: Replies) -> Self {
+        Self { stream, replies, received: 0, in_flight: VecDeque::new(), position: Position::default() }
     }
 
     fn on_event(&mut self, event: EpollFlags, shared: &mut Shared) -> Result<()> {
-        if event.contains(EpollFlags::EPOLLIN) {
-            let replies = self.read(shared)?;
-            if replies > 0 {
-                self.answer(replies, shared)?;
-            } else if self.unsent > 0 {
-                self.write(shared)?;
-            }
-        } else if self.unsent > 0 {
+        // Read at any event: TLS may have to write before it reads.
+        let replies = self.read(shared)?;
+        if replies > 0 {
+            self.answer(replies, shared)?;
+        } else if self.position.has_unsent() {
             self.write(shared)?;
         }
         if event.intersects(EpollFlags::EPOLLRDHUP | EpollFlags::EPOLLHUP | EpollFlags::EPOLLERR) {
@@ -177,8 +163,7 @@ impl Connection {
                 Ok(0) => bail!("the server closed it"),
                 Ok(length) => {
                     replies += self.replies.count(&shared.read_buffer[..length])?;
-                    // A short read has emptied the socket (epoll(7)): the next bytes are a new edge.
-                    if length < shared.read_buffer.len() {
+                    if length < shared.read_buffer.len() && self.stream.short_read_is_all() {
                         return Ok(replies);
                     }
                 }
@@ -190,33 +175,32 @@ impl Connection {
 
     /// Puts as many messages in flight as came back.
     fn answer(&mut self, replies: usize, shared: &mut Shared) -> Result<()> {
-        ensure!(replies <= self.in_flight, "{replies} replies to {} messages", self.in_flight);
-        self.in_flight -= replies;
         self.received += replies as u64;
-        if let Some(latencies) = &mut shared.latencies {
-            let now = Instant::now();
-            latencies.record(now - self.sent_at);
-            self.sent_at = now;
+        let now = Instant::now();
+        let mut left = replies;
+        while left > 0 {
+            let (sent, at) = self.in_flight.front_mut().context("more replies than messages")?;
+            let part = left.min(*sent);
+            shared.latencies.record(now - *at, part as u64);
+            (*sent, left) = (*sent - part, left - part);
+            if *sent == 0 {
+                self.in_flight.pop_front();
+            }
         }
-        self.send(replies, shared)
+        self.send(replies, now, shared)
     }
 
-    fn send(&mut self, messages: usize, shared: &Shared) -> Result<()> {
-        self.in_flight += messages;
-        self.unsent += messages * shared.frame_length;
+    fn send(&mut self, messages: usize, now: Instant, shared: &Shared) -> Result<()> {
+        self.in_flight.push_back((messages, now));
+        shared.frames.queue(&mut self.position, messages);
         self.write(shared)
     }
 
     /// Writes what is unsent, in one call where the socket takes it all.
     fn write(&mut self, shared: &Shared) -> Result<()> {
-        while self.unsent > 0 {
-            // Within `frames`: a frame that was begun is in flight, so what is left of all fits behind its offset.
-            let unsent = &shared.frames[self.frame_offset..self.frame_offset + self.unsent];
-            match self.stream.write(unsent) {
-                Ok(length) => {
-                    self.unsent -= length;
-                    self.frame_offset = (self.frame_offset + length) % shared.frame_length;
-                }
+        while self.position.has_unsent() {
+            match self.stream.write(shared.frames.unsent(&self.position)) {
+                Ok(length) => shared.frames.sent(&mut self.position, length),
                 Err(error) if error.kind() == ErrorKind::WouldBlock => break,
                 Err(error) => return Err(error).context("writing"),
             }

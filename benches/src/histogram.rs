@@ -19,10 +19,10 @@ impl Histogram {
         Self { counts: vec![0; BUCKETS], total: 0 }
     }
 
-    /// Counts one latency.
-    pub fn record(&mut self, latency: Duration) {
-        self.counts[bucket(latency.as_nanos() as u64)] += 1;
-        self.total += 1;
+    /// Counts a latency that so many had.
+    pub fn record(&mut self, latency: Duration, times: u64) {
+        self.counts[bucket(latency.as_nanos() as u64)] += times;
+        self.total += times;
     }
 
     /// The latency that `part` of those recorded did not exceed; `None` before the first.
@@ -65,7 +65,7 @@ mod tests {
     #[test]
     fn quantiles_are_within_three_percent() {
         let mut histogram = Histogram::new();
-        (1..=10_000).for_each(|micros| histogram.record(Duration::from_micros(micros)));
+        (1..=10_000).for_each(|micros| histogram.record(Duration::from_micros(micros), 1));
         let p99 = histogram.quantile(0.99).unwrap().as_secs_f64();
         assert!((0.0099..0.0102).contains(&p99), "{p99}");
     }

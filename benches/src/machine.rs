@@ -4,7 +4,8 @@ use std::fs;
 use std::process::Command;
 
 use crate::build;
-use crate::server::Server;
+use crate::scripts;
+use crate::server::{Packages, Server};
 
 const LOCK: &str = include_str!("../Cargo.lock");
 
@@ -33,14 +34,21 @@ pub fn commit() -> String {
     }
 }
 
-/// `name version` of the packages that a server is made of, as `Cargo.lock` pins them.
+/// `name version` of the packages that a server is made of.
 pub fn versions(server: &Server) -> Vec<String> {
-    let version = |package: &&str| {
-        let entry = LOCK.split_once(&format!("name = \"{package}\"\nversion = \""));
-        let version = entry.and_then(|(_, rest)| rest.split('"').next());
-        format!("{package} {}", version.unwrap_or("unknown"))
-    };
-    server.packages.iter().map(version).collect()
+    match server.packages {
+        Packages::Cargo(packages) => packages.iter().map(|package| locked(package)).collect(),
+        Packages::Npm(_) | Packages::Pip(_) => {
+            vec![scripts::version(server.packages).unwrap_or_else(unknown)]
+        }
+    }
+}
+
+/// As `Cargo.lock` pins it.
+fn locked(package: &str) -> String {
+    let entry = LOCK.split_once(&format!("name = \"{package}\"\nversion = \""));
+    let version = entry.and_then(|(_, rest)| rest.split('"').next());
+    format!("{package} {}", version.unwrap_or("unknown"))
 }
 
 fn git(arguments: &[&str]) -> Option<String> {

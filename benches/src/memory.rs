@@ -1,16 +1,17 @@
 //! What connections cost that nobody uses: memory while they are open, and what is left of it afterwards.
 
 use std::io::{Read, Write};
-use std::net::TcpStream;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 
 use crate::connect;
+use crate::dialect::Dialect;
 use crate::measure::micros;
 use crate::process::Process;
 use crate::replies::Replies;
+use crate::stream::Stream;
 use crate::usage;
 use crate::wire;
 
@@ -27,18 +28,13 @@ pub struct MemorySample {
     pub open_close_micros: f64,
 }
 
-/// Bytes of the one message that each connection echoes.
-const PAYLOAD: usize = 1024;
-
 /// Opens this many connections, sends a message on each, and closes them, one at a time.
-pub fn idle(process: &Process, connections: usize) -> Result<MemorySample> {
-    let limit = usage::descriptor_limit()?;
-    let needed = connections as u64 + 64;
-    ensure!(limit >= needed, "{needed} descriptors are needed and {limit} allowed; raise `ulimit -Hn`");
+pub fn idle(process: &Process, dialect: &Dialect, connections: usize) -> Result<MemorySample> {
+    usage::ensure_descriptors(connections)?;
 
     // Once before counting, so that code and pools which the first connection brings in count for none.
-    let mut first = open(process)?;
-    echo(process, &mut first)?;
+    let mut first = connect::open(process.address, dialect)?;
+    echo(dialect, &mut first)?;
     close(first)?;
     let before = settled(process)?;
     let per_connection = |now: f64| (now - before) / connections as f64;
@@ -46,13 +42,13 @@ pub fn idle(process: &Process, connections: usize) -> Result<MemorySample> {
     let began = usage::cpu_time(process.pid)?;
     let mut streams = Vec::with_capacity(connections);
     for index in 0..connections {
-        streams.push(open(process).with_context(|| format!("connection {index}"))?);
+        streams.push(connect::open(process.address, dialect).with_context(|| format!("connection {index}"))?);
     }
     let opening = usage::cpu_time(process.pid)? - began;
     let idle = per_connection(settled(process)?);
 
     for (index, stream) in streams.iter_mut().enumerate() {
-        echo(process, stream).with_context(|| format!("the message of connection {index}"))?;
+        echo(dialect, stream).with_context(|| format!("the message of connection {index}"))?;
     }
     let after_echo = per_connection(settled(process)?);
 
@@ -67,14 +63,11 @@ pub fn idle(process: &Process, connections: usize) -> Result<MemorySample> {
     Ok(MemorySample { idle, after_echo, after_close, open_close_micros })
 }
 
-fn open(process: &Process) -> Result<TcpStream> {
-    connect::open(process.address, process.protocol)
-}
-
-fn echo(process: &Process, stream: &mut TcpStream) -> Result<()> {
-    stream.write_all(&wire::masked_binary(PAYLOAD))?;
-    let mut replies = Replies::expecting(process.protocol, PAYLOAD);
-    let mut buffer = [0; 2 * PAYLOAD];
+fn echo(dialect: &Dialect, stream: &mut Stream) -> Result<()> {
+    let messages = wire::messages(dialect);
+    stream.write_all(&messages[0])?;
+    let mut replies = Replies::expecting(dialect);
+    let mut buffer = [0; 2048];
     loop {
         let length = connect::read(stream, &mut buffer)?;
         if replies.count(&buffer[..length])? == 1 {
@@ -83,11 +76,16 @@ fn echo(process: &Process, stream: &mut TcpStream) -> Result<()> {
     }
 }
 
-/// Starts the closing handshake and reads until the server has closed TCP, as §7.1.1 leaves it to the server.
-fn close(mut stream: TcpStream) -> Result<()> {
+/// Starts the closing handshake and reads until the server has answered it, or closed TCP without a word.
+fn close(mut stream: Stream) -> Result<()> {
     stream.write_all(&wire::masked_close())?;
     let mut buffer = [0; 256];
-    while stream.read(&mut buffer)? > 0 {}
+    loop {
+        let length = stream.read(&mut buffer)?;
+        if length == 0 || buffer[..length].contains(&wire::CLOSE) {
+            break;
+        }
+    }
     Ok(())
 }
 

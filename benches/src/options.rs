@@ -1,5 +1,6 @@
 //! What a run is asked to do.
 
+use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -7,8 +8,8 @@ use anyhow::{Context, Result, ensure};
 use lexopt::Parser;
 use lexopt::prelude::*;
 
-use crate::server::{SERVERS, Server};
-use crate::workload::Workload;
+use crate::server::{self, Server};
+use crate::workload::{WORKLOADS, Workload};
 
 /// One run of the driver.
 #[derive(Debug)]
@@ -17,26 +18,26 @@ pub struct Options {
     pub rounds: u32,
     /// How long one sample of echoes or fan-out takes, without its warm-up.
     pub window: Duration,
-    /// Connections of the memory workload.
-    pub idle_connections: usize,
     /// In the order of the table, whatever the order of the arguments.
     pub workloads: Vec<Workload>,
     /// In the order of the table, too.
     pub servers: Vec<&'static Server>,
+    /// The document whose figures are replaced by those of this run.
+    pub write: Option<PathBuf>,
 }
 
 /// What `--help` prints.
 pub fn help() -> String {
-    let workloads: Vec<_> = Workload::all().iter().map(Workload::name).collect();
-    let servers: Vec<_> = SERVERS.iter().map(|server| server.name).collect();
+    let workloads: Vec<_> = WORKLOADS.iter().map(|workload| workload.name).collect();
+    let servers: Vec<_> = server::all().iter().map(|server| server.name).collect();
     format!(
         "Measures servers and prints a Markdown table.\n\n\
-         --rounds N            samples of everything, whose medians are shown (5)\n\
-         --seconds S           length of a sample of echoes or fan-out (2)\n\
+         --rounds N            samples of everything, whose medians are shown (3)\n\
+         --seconds S           length of a sample, but for memory (0.6)\n\
          --only WORKLOAD,...   {}\n\
          --servers NAME,...    {}\n\
-         --memory-only         the same as --only memory\n\
-         --idle-connections N  connections of the memory workload (10000)\n\
+         --connections N       at most so many in any workload\n\
+         --write FILE          put the table between the marks in this document\n\
          --smoke               one short round of everything: does it still work?\n",
         workloads.join(" "),
         servers.join(" "),
@@ -47,12 +48,13 @@ impl Options {
     /// Reads the command line; `None` asks for [`help`].
     pub fn from_arguments() -> Result<Option<Self>> {
         let mut options = Self {
-            rounds: 5,
-            window: Duration::from_secs(2),
-            idle_connections: 10_000,
-            workloads: Workload::all(),
-            servers: SERVERS.iter().collect(),
+            rounds: 3,
+            window: Duration::from_millis(600),
+            workloads: WORKLOADS.to_vec(),
+            servers: server::all(),
+            write: None,
         };
+        let mut connections = usize::MAX;
         let mut parser = Parser::from_env();
         while let Some(argument) = parser.next()? {
             match argument {
@@ -61,26 +63,29 @@ impl Options {
                     let seconds = number(&mut parser, "--seconds")?;
                     options.window = Duration::try_from_secs_f64(seconds).context("--seconds")?;
                 }
-                Long("idle-connections") => {
-                    options.idle_connections = number(&mut parser, "--idle-connections")?
+                Long("connections") => connections = number(&mut parser, "--connections")?,
+                Long("only") => {
+                    options.workloads = chosen(&mut parser, WORKLOADS.to_vec(), |workload| workload.name)?;
                 }
-                Long("only") => options.workloads = chosen(&mut parser, Workload::all(), Workload::name)?,
-                Long("memory-only") => options.workloads = vec![Workload::Memory],
                 Long("servers") => {
-                    options.servers = chosen(&mut parser, SERVERS.iter().collect(), |server| server.name)?;
+                    options.servers = chosen(&mut parser, server::all(), |server| server.name)?;
                 }
+                Long("write") => options.write = Some(parser.value()?.into()),
                 Long("smoke") => {
                     options.rounds = 1;
                     options.window = Duration::from_millis(300);
-                    options.idle_connections = 500;
+                    connections = 500;
                 }
                 Long("help") | Short('h') => return Ok(None),
                 _ => return Err(argument.unexpected().into()),
             }
         }
+        for workload in &mut options.workloads {
+            workload.connections = workload.connections.min(connections);
+        }
         ensure!(options.rounds > 0, "--rounds must be at least 1");
         ensure!(!options.window.is_zero(), "--seconds must be more than 0");
-        ensure!(options.idle_connections > 0, "--idle-connections must be at least 1");
+        ensure!(connections > 0, "--connections must be at least 1");
         Ok(Some(options))
     }
 }

@@ -2,7 +2,8 @@
 
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
-use std::process::{Child, ChildStdout, Command, Stdio};
+use std::path::Path;
+use std::process::{Child, ChildStdout, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
@@ -13,7 +14,7 @@ use nix::sys::signal::{SigSet, Signal};
 use crate::build;
 use crate::connect::PATIENCE;
 use crate::cores::Cores;
-use crate::server::{Program, Protocol, Server};
+use crate::server::Launch;
 
 /// The place of the one server that runs, shared with the thread that waits for signals.
 #[derive(Debug, Clone)]
@@ -27,8 +28,6 @@ pub struct Processes {
 pub struct Process {
     /// Where it listens.
     pub address: SocketAddr,
-    /// What it speaks there.
-    pub protocol: Protocol,
     /// For [`usage`](crate::usage).
     pub pid: u32,
     processes: Processes,
@@ -53,13 +52,13 @@ impl Processes {
         Ok(processes)
     }
 
-    /// Starts a server on a free port and its core, and waits until it listens.
-    pub fn start(&self, server: &Server, program: Program) -> Result<Process> {
-        let path = build::path(program);
-        let mut command = Command::new(&path);
+    /// Starts a server on a free port and its core, and waits until it listens; `files` are its last arguments.
+    pub fn start(&self, launch: Launch, files: &[&Path]) -> Result<Process> {
+        let mut command = build::command(launch.program);
         command
             .arg("127.0.0.1:0")
-            .args(server.arguments)
+            .args(launch.arguments)
+            .args(files)
             .env("TOKIO_WORKER_THREADS", "1")
             .stdin(Stdio::null())
             .stdout(Stdio::piped());
@@ -69,17 +68,12 @@ impl Processes {
             let mut child = self
                 .cores
                 .on_server_core(|| command.spawn())?
-                .with_context(|| format!("starting {}", path.display()))?;
+                .with_context(|| format!("starting {:?}", launch.program))?;
             let output = child.stdout.take().expect("its output is piped");
             (running.insert(child).id(), output)
         };
         // Before the address is known, so that a server which never tells it is ended too.
-        let mut process = Process {
-            address: SocketAddr::from(([0; 4], 0)),
-            protocol: server.protocol,
-            pid,
-            processes: self.clone(),
-        };
+        let mut process = Process { address: SocketAddr::from(([0; 4], 0)), pid, processes: self.clone() };
         process.address = match announced(output).recv_timeout(PATIENCE) {
             Ok(address) => address.parse().with_context(|| format!("`{address}` is not an address"))?,
             Err(RecvTimeoutError::Timeout) => bail!("no line `listening on ADDRESS` within {PATIENCE:?}"),

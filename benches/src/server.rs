@@ -1,29 +1,59 @@
-//! Who is measured: the table of servers. A new peer is one file in `src/bin` and one row here.
+//! Who is measured: the table of servers. A new peer is one file in `src/peers` and one row here.
 
-/// A server program and how to talk to it.
+use crate::workload::Kind;
+
+/// A server and its programs: what it cannot do has none.
 #[derive(Debug)]
 pub struct Server {
     /// As `--servers` and the report spell it.
     pub name: &'static str,
-    /// What cargo builds for the echo workloads and for memory.
-    pub program: Program,
-    /// What it builds for fan-out: every message goes to everybody, the sender included.
-    pub broadcast: Option<Program>,
     /// What it speaks on its port.
     pub protocol: Protocol,
-    /// Arguments after the address.
-    pub arguments: &'static [&'static str],
-    /// The packages in `Cargo.lock` whose versions the report names.
-    pub packages: &'static [&'static str],
+    /// Every message comes back. Also for memory, and for opening and closing.
+    pub echo: Option<Launch>,
+    /// Every message goes to everybody, the sender included.
+    pub broadcast: Option<Launch>,
+    /// The echo under TLS; the driver adds the files of the certificate and of its key to the arguments.
+    pub tls: Option<Launch>,
+    /// The echo, compressed if the client offers it, each message by itself.
+    pub deflate: Option<Launch>,
+    /// The same with what was sent before for a dictionary.
+    pub deflate_takeover: Option<Launch>,
+    /// Fan-out, compressed if the client offers it, each message by itself.
+    pub deflate_broadcast: Option<Launch>,
+    /// Whose versions the report names.
+    pub packages: Packages,
 }
 
-/// Which package of the repository holds the program.
+/// A program and its arguments after the address.
+#[derive(Debug, Clone, Copy)]
+pub struct Launch {
+    /// What runs.
+    pub program: Program,
+    /// After the address.
+    pub arguments: &'static [&'static str],
+}
+
+/// Where a program comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Program {
-    /// An example of the library, in the folder above this one.
-    Example(&'static str),
-    /// A file of `src/bin`.
+    /// A binary of this package, from `src/peers`.
     Peer(&'static str),
+    /// A script in `src/peers` for node, which finds the package `ws` that the tests installed.
+    Node(&'static str),
+    /// A script in `src/peers` for Python, of the tests' environment where there is one.
+    Python(&'static str),
+}
+
+/// Where the versions of a server's packages are written.
+#[derive(Debug, Clone, Copy)]
+pub enum Packages {
+    /// In our `Cargo.lock`.
+    Cargo(&'static [&'static str]),
+    /// In the installed package of npm.
+    Npm(&'static str),
+    /// In the installed package of Python.
+    Pip(&'static str),
 }
 
 /// What the generator sends.
@@ -33,46 +63,171 @@ pub enum Protocol {
     WebSocket,
     /// The same frames without a handshake, for a server that sends back the bytes it gets, mask and all.
     Raw,
+    /// Events of Socket.IO in text frames, after the handshakes of Engine.IO and of a namespace.
+    SocketIo,
 }
 
 /// What TCP alone costs; the report divides by it.
 pub const RAW_TCP: &str = "raw_tcp";
 /// The peer most users would come from; the report divides by it.
 pub const AXUM: &str = "axum";
+/// Ours.
+pub const GUSTNADO: &str = "gustnado";
 
-/// Every server, in the order in which they take turns.
-pub const SERVERS: &[Server] = &[
+const NOTHING: Server = Server {
+    name: "",
+    protocol: Protocol::WebSocket,
+    echo: None,
+    broadcast: None,
+    tls: None,
+    deflate: None,
+    deflate_takeover: None,
+    deflate_broadcast: None,
+    packages: Packages::Cargo(&[]),
+};
+
+const NODE: Program = Program::Node("node_ws.mjs");
+const WEBSOCKETS: Program = Program::Python("python_websockets.py");
+const TORNADO: Program = Program::Python("tornado_ws.py");
+const BROADCAST: &[&str] = &["--broadcast"];
+
+/// Those that are always there, in the order in which they take turns.
+const OURS: &[Server] = &[
     Server {
         name: RAW_TCP,
-        program: Program::Peer("raw_tcp"),
-        broadcast: None,
         protocol: Protocol::Raw,
-        arguments: &[],
-        packages: &["tokio"],
+        echo: peer("raw_tcp"),
+        packages: Packages::Cargo(&["tokio"]),
+        ..NOTHING
     },
     Server {
         name: AXUM,
-        program: Program::Peer("axum"),
-        broadcast: Some(Program::Peer("axum_broadcast")),
-        protocol: Protocol::WebSocket,
-        arguments: &[],
-        packages: &["axum", "tokio-tungstenite", "tungstenite"],
+        echo: peer("axum"),
+        broadcast: peer("axum_broadcast"),
+        tls: peer("axum_tls"),
+        packages: Packages::Cargo(&["axum", "tungstenite", "rustls"]),
+        ..NOTHING
     },
     Server {
-        name: "gustnado",
-        program: Program::Example("echo"),
-        broadcast: Some(Program::Example("broadcast")),
-        protocol: Protocol::WebSocket,
-        arguments: &["--max-message-size", "16777216"],
-        packages: &[],
+        name: GUSTNADO,
+        echo: peer("gustnado"),
+        broadcast: peer("gustnado_broadcast"),
+        tls: peer("gustnado_tls"),
+        deflate: launch(Program::Peer("gustnado"), &["--compression"]),
+        deflate_takeover: launch(Program::Peer("gustnado"), &["--context-takeover"]),
+        deflate_broadcast: launch(Program::Peer("gustnado_broadcast"), &["--compression"]),
+        ..NOTHING
     },
     // The same with a tap that nobody reads: what watching costs at its worst.
     Server {
         name: "gustnado_tapped",
-        program: Program::Example("echo"),
-        broadcast: None,
-        protocol: Protocol::WebSocket,
-        arguments: &["--max-message-size", "16777216", "--stalled-tap"],
-        packages: &[],
+        echo: launch(Program::Peer("gustnado"), &["--stalled-tap"]),
+        ..NOTHING
     },
 ];
+
+/// Those of other projects, which the feature `peers` builds, and those that are not built.
+const PEERS: &[Server] = &[
+    Server {
+        name: "tokio-tungstenite",
+        echo: peer("tokio_tungstenite"),
+        packages: Packages::Cargo(&["tokio-tungstenite"]),
+        ..NOTHING
+    },
+    Server {
+        name: "tokio-websockets",
+        echo: peer("tokio_websockets"),
+        broadcast: peer("tokio_websockets_broadcast"),
+        packages: Packages::Cargo(&["tokio-websockets"]),
+        ..NOTHING
+    },
+    Server {
+        name: "fastwebsockets",
+        echo: peer("fastwebsockets"),
+        packages: Packages::Cargo(&["fastwebsockets"]),
+        ..NOTHING
+    },
+    Server {
+        name: "yawc",
+        echo: peer("yawc"),
+        deflate: peer("yawc"),
+        deflate_takeover: peer("yawc"),
+        packages: Packages::Cargo(&["yawc"]),
+        ..NOTHING
+    },
+    Server {
+        name: "actix-ws",
+        echo: peer("actix_ws"),
+        packages: Packages::Cargo(&["actix-web", "actix-ws"]),
+        ..NOTHING
+    },
+    Server {
+        name: "ezsockets",
+        echo: peer("ezsockets"),
+        packages: Packages::Cargo(&["ezsockets"]),
+        ..NOTHING
+    },
+    Server {
+        name: "socketioxide",
+        protocol: Protocol::SocketIo,
+        echo: peer("socketioxide"),
+        packages: Packages::Cargo(&["socketioxide"]),
+        ..NOTHING
+    },
+    Server {
+        name: "node ws",
+        echo: launch(NODE, &[]),
+        broadcast: launch(NODE, BROADCAST),
+        deflate: launch(NODE, &[]),
+        deflate_takeover: launch(NODE, &[]),
+        deflate_broadcast: launch(NODE, BROADCAST),
+        packages: Packages::Npm("ws"),
+        ..NOTHING
+    },
+    Server {
+        name: "Python websockets",
+        echo: launch(WEBSOCKETS, &[]),
+        broadcast: launch(WEBSOCKETS, BROADCAST),
+        deflate: launch(WEBSOCKETS, &[]),
+        deflate_takeover: launch(WEBSOCKETS, &[]),
+        packages: Packages::Pip("websockets"),
+        ..NOTHING
+    },
+    Server {
+        name: "Python tornado",
+        echo: launch(TORNADO, &[]),
+        broadcast: launch(TORNADO, BROADCAST),
+        packages: Packages::Pip("tornado"),
+        ..NOTHING
+    },
+];
+
+/// Every server of this build, in the order in which they take turns.
+pub fn all() -> Vec<&'static Server> {
+    let peers = if cfg!(feature = "peers") { PEERS } else { &[] };
+    OURS.iter().chain(peers).collect()
+}
+
+impl Server {
+    /// What to measure of this server; nothing where it cannot do it, or the figure would mean nothing.
+    pub fn launch(&self, kind: Kind) -> Option<Launch> {
+        match kind {
+            Kind::Echo => self.echo,
+            Kind::Tls => self.tls,
+            Kind::Deflate => self.deflate,
+            Kind::DeflateTakeover => self.deflate_takeover,
+            Kind::Fanout => self.broadcast,
+            Kind::DeflateFanout => self.deflate_broadcast,
+            // A raw connection has no handshake, and no WebSocket to remember.
+            Kind::Connect | Kind::Memory => self.echo.filter(|_| self.protocol != Protocol::Raw),
+        }
+    }
+}
+
+const fn peer(name: &'static str) -> Option<Launch> {
+    launch(Program::Peer(name), &[])
+}
+
+const fn launch(program: Program, arguments: &'static [&'static str]) -> Option<Launch> {
+    Some(Launch { program, arguments })
+}

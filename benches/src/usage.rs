@@ -3,7 +3,7 @@
 use std::fs;
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::time::{ClockId, clock_getcpuclockid, clock_gettime};
 use nix::unistd::Pid;
@@ -42,7 +42,9 @@ pub fn raise_descriptor_limit() -> Result<()> {
     Ok(setrlimit(Resource::RLIMIT_NOFILE, most, most)?)
 }
 
-/// How many descriptors this process may have open.
-pub fn descriptor_limit() -> Result<u64> {
-    Ok(getrlimit(Resource::RLIMIT_NOFILE)?.0)
+/// Fails where this process may not have so many connections open.
+pub fn ensure_descriptors(connections: usize) -> Result<()> {
+    let (limit, needed) = (getrlimit(Resource::RLIMIT_NOFILE)?.0, connections as u64 + 64);
+    ensure!(limit >= needed, "{needed} descriptors are needed and {limit} allowed; raise `ulimit -Hn`");
+    Ok(())
 }

@@ -1,98 +1,103 @@
 //! What is asked of every server: the table of workloads.
 
-use crate::server::{Program, Protocol, Server};
-
 /// One row of the table: a kind of load, the same for every server.
 #[derive(Debug, Clone, Copy)]
-pub enum Workload {
+pub struct Workload {
+    /// As `--only` and the report spell it.
+    pub name: &'static str,
+    /// What is done.
+    pub kind: Kind,
+    /// What one message is.
+    pub content: Content,
+    /// Messages sent and not yet answered: of each connection, and in fan-out of the whole room.
+    pub in_flight: usize,
+    /// How many connections there are. In [`Kind::Connect`], how many are opened at a time.
+    pub connections: usize,
+}
+
+/// What is done, and which of a server's programs it is done to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
     /// Messages that come back.
-    Echo(&'static Echo),
+    Echo,
+    /// The same under TLS.
+    Tls,
+    /// The same, compressed, each message by itself.
+    Deflate,
+    /// The same, compressed, with what was sent before for a dictionary.
+    DeflateTakeover,
     /// Messages that go to everybody.
-    Fanout(&'static Fanout),
+    Fanout,
+    /// The same, compressed, each message by itself.
+    DeflateFanout,
+    /// Connections that are opened and closed.
+    Connect,
     /// Connections that are only held.
     Memory,
 }
 
-/// Binary messages of one size, a fixed number of them in flight on every connection.
-#[derive(Debug)]
-pub struct Echo {
-    /// As `--only` and the report spell it.
-    pub name: &'static str,
-    /// Bytes of payload per message.
-    pub payload: usize,
-    /// Messages sent and not yet answered, per connection.
-    pub in_flight: usize,
-    /// How many connections do so at a time.
-    pub connections: usize,
+/// What one message is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Content {
+    /// Bytes of a binary message. In Socket.IO, of the string that an event carries.
+    Bytes(usize),
+    /// A JSON document of 1 KiB in a compressed text message, one of 64 in turn.
+    Json,
 }
 
-/// Binary messages from one connection to all.
-#[derive(Debug)]
-pub struct Fanout {
-    /// As `--only` and the report spell it.
-    pub name: &'static str,
-    /// Bytes of payload per message.
-    pub payload: usize,
-    /// Messages sent that not everybody has got yet.
-    pub in_flight: usize,
-    /// How many connections there are, the sender's included.
-    pub members: usize,
-}
+const KIB: usize = 1024;
 
-/// The name of [`Workload::Memory`].
-pub const MEMORY: &str = "memory";
-
-/// Every echo workload, in the order in which they run and are reported.
-pub const ECHOES: &[Echo] = &[
+/// Every workload, in the order in which they run and are reported.
+pub const WORKLOADS: &[Workload] = &[
     echo("16Bx1", 16, 1, 100),
     echo("16Bx16", 16, 16, 100),
     echo("16Bx64", 16, 64, 100),
-    echo("1KiBx1", 1024, 1, 100),
-    echo("1KiBx16", 1024, 16, 100),
-    echo("64KiBx4", 64 * 1024, 4, 20),
-    echo("1MiBx1", 1024 * 1024, 1, 4),
+    echo("16Bx1c10000", 16, 1, 10_000),
+    echo("1KiBx1", KIB, 1, 100),
+    echo("1KiBx16", KIB, 16, 100),
+    echo("64KiBx4", 64 * KIB, 4, 20),
+    echo("1MiBx1", KIB * KIB, 1, 4),
+    of_kind("tls16Bx1", Kind::Tls, Content::Bytes(16), 1),
+    of_kind("tls1KiBx1", Kind::Tls, Content::Bytes(KIB), 1),
+    of_kind("tls1KiBx16", Kind::Tls, Content::Bytes(KIB), 16),
+    of_kind("deflate1KiBx16", Kind::Deflate, Content::Json, 16),
+    of_kind("takeover1KiBx16", Kind::DeflateTakeover, Content::Json, 16),
+    fanout("fanout1000x1", Kind::Fanout, Content::Bytes(128), 1, 1_000),
+    fanout("fanout1000x8", Kind::Fanout, Content::Bytes(128), 8, 1_000),
+    fanout("fanout10000x1", Kind::Fanout, Content::Bytes(128), 1, 10_000),
+    fanout("fanout10000x8", Kind::Fanout, Content::Bytes(128), 8, 10_000),
+    fanout("fanoutjson1000x8", Kind::Fanout, Content::Bytes(KIB), 8, 1_000),
+    fanout("deflatefanout1000x8", Kind::DeflateFanout, Content::Json, 8, 1_000),
+    Workload {
+        name: "connect",
+        kind: Kind::Connect,
+        content: Content::Bytes(0),
+        in_flight: 1,
+        connections: 64,
+    },
+    Workload {
+        name: "memory",
+        kind: Kind::Memory,
+        content: Content::Bytes(KIB),
+        in_flight: 1,
+        connections: 10_000,
+    },
 ];
 
-/// Every fan-out workload, in the order in which they run and are reported.
-pub const FANOUTS: &[Fanout] = &[
-    fanout("fanout1000x1", 1, 1_000),
-    fanout("fanout1000x8", 8, 1_000),
-    fanout("fanout10000x1", 1, 10_000),
-    fanout("fanout10000x8", 8, 10_000),
-];
-
-const fn fanout(name: &'static str, in_flight: usize, members: usize) -> Fanout {
-    Fanout { name, payload: 128, in_flight, members }
+const fn echo(name: &'static str, payload: usize, in_flight: usize, connections: usize) -> Workload {
+    Workload { name, kind: Kind::Echo, content: Content::Bytes(payload), in_flight, connections }
 }
 
-const fn echo(name: &'static str, payload: usize, in_flight: usize, connections: usize) -> Echo {
-    Echo { name, payload, in_flight, connections }
+const fn of_kind(name: &'static str, kind: Kind, content: Content, in_flight: usize) -> Workload {
+    Workload { name, kind, content, in_flight, connections: 100 }
 }
 
-impl Workload {
-    /// Every workload, the echoes first.
-    pub fn all() -> Vec<Self> {
-        let fanouts = FANOUTS.iter().map(Self::Fanout);
-        ECHOES.iter().map(Self::Echo).chain(fanouts).chain([Self::Memory]).collect()
-    }
-
-    /// As `--only` and the report spell it.
-    pub fn name(&self) -> &'static str {
-        match self {
-            Self::Echo(echo) => echo.name,
-            Self::Fanout(fanout) => fanout.name,
-            Self::Memory => MEMORY,
-        }
-    }
-
-    /// What to measure of this server; nothing where the figure would mean nothing.
-    ///
-    /// An idle raw connection has no WebSocket to remember, so its memory is no yardstick.
-    pub fn program(&self, server: &Server) -> Option<Program> {
-        match self {
-            Self::Echo(_) => Some(server.program),
-            Self::Fanout(_) => server.broadcast,
-            Self::Memory => (server.protocol == Protocol::WebSocket).then_some(server.program),
-        }
-    }
+const fn fanout(
+    name: &'static str,
+    kind: Kind,
+    content: Content,
+    in_flight: usize,
+    connections: usize,
+) -> Workload {
+    Workload { name, kind, content, in_flight, connections }
 }

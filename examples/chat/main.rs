@@ -1,85 +1,100 @@
-//! A chat in the browser: open http://127.0.0.1:8080 in two tabs.
+//! A chat in the browser: rooms, nicknames, who is here. Open http://127.0.0.1:8080 in two tabs.
 //!
 //! `cargo run --example chat -- [ADDRESS]`
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, HashMap},
     sync::{Arc, Mutex, PoisonError},
+    time::{SystemTime, UNIX_EPOCH},
 };
 
 use axum::{Router, http::header, response::IntoResponse, routing::get};
 use gustnado::{
-    Closed, Conn, Connector, Disconnect, Handler, Handshake, Page, Reject, Shutdown, Text, async_trait,
+    Handshake, Page, Reject, Shutdown,
+    commands::{Commands, Context, ErrorReply, code},
 };
 use http::StatusCode;
-use serde_json::json;
+use serde::Deserialize;
+use serde_json::{Value, json};
 
-const ROOM: &str = "lobby";
-
-/// The nicks in use, from the handshake on.
+/// Who has which nick: the key that a tab made up, and how many connections have shown it. A tab whose connection is
+/// lost comes back with the same key, perhaps before the server has noticed that the old one is dead.
 #[derive(Clone, Default)]
-struct Nicks(Arc<Mutex<BTreeSet<String>>>);
+struct Nicks(Arc<Mutex<HashMap<String, (String, usize)>>>);
 
 impl Nicks {
-    fn change<T>(&self, change: impl FnOnce(&mut BTreeSet<String>) -> T) -> T {
+    fn change<T>(&self, change: impl FnOnce(&mut HashMap<String, (String, usize)>) -> T) -> T {
         change(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
+
+    /// Takes a nick for a connection, unless another key has it.
+    fn claim(&self, nick: &str, key: &str) -> Option<Claim> {
+        self.change(|nicks| {
+            let (owner, connections) = nicks.entry(nick.into()).or_insert_with(|| (key.into(), 0));
+            (owner == key).then(|| *connections += 1)
+        })?;
+        Some(Claim { nicks: self.clone(), nick: nick.into() })
+    }
 }
 
-/// One tab. Dropping it frees the nick, whatever became of the connection.
-struct Tab {
+/// The nick of one connection. Dropping it gives it back, whatever became of the connection.
+struct Claim {
     nicks: Nicks,
-    nick: Option<String>,
+    nick: String,
 }
 
-#[async_trait]
-impl Connector for Tab {
-    async fn on_connect(&mut self, handshake: &mut Handshake) -> Result<(), Reject> {
-        let nick = handshake.query("nick").unwrap_or_default().trim().to_owned();
-        let refuse = |why: &'static str| Err(Reject::new(StatusCode::BAD_REQUEST, why));
-        if nick.is_empty() {
-            return refuse("Please choose a nick.");
-        }
-        if nick.chars().count() > 24 || nick.chars().any(char::is_control) {
-            return refuse("A nick has at most 24 characters, all of them visible.");
-        }
-        if !self.nicks.change(|nicks| nicks.insert(nick.clone())) {
-            return Err(Reject::new(StatusCode::CONFLICT, format!("Somebody is called {nick} already.")));
-        }
-        handshake.set_user(nick.as_str());
-        handshake.join(ROOM)?;
-        self.nick = Some(nick);
-        Ok(())
-    }
-
-    async fn on_open(&mut self, conn: &Conn) -> Result<(), Disconnect> {
-        let members = conn.hub().members(ROOM, Page::ALL);
-        let here: BTreeSet<_> = members.iter().filter_map(Conn::user).collect();
-        // The first that the page sees: what others say meanwhile waits behind it.
-        conn.send(json!({ "kind": "welcome", "nick": self.nick, "here": here }).to_string()).await?;
-        let joined = json!({ "kind": "joined", "nick": self.nick }).to_string();
-        conn.room(ROOM).except(conn).send(joined).await;
-        Ok(())
-    }
-
-    async fn on_text(&mut self, conn: &Conn, text: Text) -> Result<(), Disconnect> {
-        let said = json!({ "kind": "said", "nick": self.nick, "text": &*text }).to_string();
-        conn.room(ROOM).send(said).await;
-        Ok(())
-    }
-
-    async fn on_close(&mut self, conn: &Conn, _: &Closed) {
-        let left = json!({ "kind": "left", "nick": self.nick }).to_string();
-        conn.room(ROOM).except(conn).send(left).await;
-    }
-}
-
-impl Drop for Tab {
+impl Drop for Claim {
     fn drop(&mut self) {
-        if let Some(nick) = &self.nick {
-            self.nicks.change(|nicks| nicks.remove(nick));
-        }
+        self.nicks.change(|nicks| {
+            let Some((_, connections)) = nicks.get_mut(&self.nick) else { return };
+            *connections -= 1;
+            if *connections == 0 {
+                nicks.remove(&self.nick);
+            }
+        });
     }
+}
+
+fn come_in(nicks: &Nicks, handshake: &mut Handshake) -> Result<Claim, Reject> {
+    let nick = handshake.query("nick").unwrap_or_default().trim().to_owned();
+    let key = handshake.query("key").unwrap_or_default().into_owned();
+    let refuse = |why: &'static str| Err(Reject::new(StatusCode::BAD_REQUEST, why));
+    if nick.is_empty() {
+        return refuse("Please choose a nick.");
+    }
+    if nick.chars().count() > 24 || nick.chars().any(char::is_control) {
+        return refuse("A nick has at most 24 characters, all of them visible.");
+    }
+    let Some(claim) = nicks.claim(&nick, &key) else {
+        return Err(Reject::new(StatusCode::CONFLICT, format!("Somebody is called {nick} already.")));
+    };
+    handshake.set_user(nick);
+    Ok(claim)
+}
+
+#[derive(Deserialize)]
+struct Say {
+    text: String,
+}
+
+async fn say(ctx: Context<Claim>, Say { text }: Say) -> Result<(), ErrorReply> {
+    if text.trim().is_empty() || text.chars().count() > 2_000 {
+        return Err(ErrorReply::new("bad_text", "a message has 1 to 2,000 characters"));
+    }
+    let time = SystemTime::now().duration_since(UNIX_EPOCH)?.as_millis();
+    ctx.broadcast("said", json!({ "text": text, "time": time as u64 })).await?;
+    Ok(())
+}
+
+/// Who is in the room: a list of connections for each nick.
+async fn presence(ctx: Context<Claim>, (): ()) -> Result<Value, ErrorReply> {
+    let room = ctx.channel().ok_or(ErrorReply::new(code::NO_CHANNEL, "whose presence?"))?;
+    let mut users: BTreeMap<String, Vec<Value>> = BTreeMap::new();
+    for conn in ctx.hub().members(room, Page::ALL) {
+        let nick = conn.user().unwrap_or_default().to_owned();
+        users.entry(nick).or_default().push(json!({ "id": conn.id().to_string() }));
+    }
+    Ok(json!({ "users": users }))
 }
 
 fn file(kind: &'static str, content: &'static str) -> impl IntoResponse {
@@ -88,14 +103,21 @@ fn file(kind: &'static str, content: &'static str) -> impl IntoResponse {
 
 #[tokio::main]
 async fn main() -> std::io::Result<()> {
+    const SCRIPT: &str = "text/javascript; charset=utf-8";
     let nicks = Nicks::default();
+    let commands = Commands::with_state(move |handshake| come_in(&nicks, handshake));
+    // `join`, `leave` and word of who comes and goes are there already.
+    let commands = commands.on("say", say).on("presence", presence);
     // Pages cannot read a failed handshake; this way they learn why a nick was refused.
-    let chat = Handler::new(move || Tab { nicks: nicks.clone(), nick: None }).visible_rejects(true);
+    let chat = commands.handler().visible_rejects(true);
     let hub = chat.to_hub();
     let app = Router::new()
         .route("/", get(|| async { file("text/html; charset=utf-8", include_str!("page.html")) }))
+        .route("/icon.svg", get(|| async { file("image/svg+xml", include_str!("icon.svg")) }))
         .route("/page.css", get(|| async { file("text/css; charset=utf-8", include_str!("page.css")) }))
-        .route("/page.js", get(|| async { file("text/javascript; charset=utf-8", include_str!("page.js")) }))
+        .route("/page.js", get(|| async { file(SCRIPT, include_str!("page.js")) }))
+        .route("/view.js", get(|| async { file(SCRIPT, include_str!("view.js")) }))
+        .route("/gustnado.js", get(|| async { file(SCRIPT, include_str!("gustnado.js")) }))
         .route_service("/ws", chat);
 
     let address = std::env::args().nth(1).unwrap_or("127.0.0.1:8080".into());

@@ -5,6 +5,8 @@ use std::{fmt, num::NonZeroUsize, str::FromStr, time::Duration};
 use async_trait::async_trait;
 use bytes::Bytes;
 
+use super::Unavailable;
+
 /// Names one life of a room's log. A log that lost entries it had given out (a restart, a restore, a failover, a
 /// flush) begins anew, under another epoch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -46,13 +48,46 @@ pub struct Position {
     pub offset: u64,
 }
 
-/// How much of a room's log is kept.
+/// How much of a room's log is kept: so many messages, and none that is older.
+///
+/// ```
+/// use gustnado::adapter::Retention;
+/// use std::time::Duration;
+///
+/// let five_minutes = Retention::last(1_000).within(Duration::from_secs(300));
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Retention {
-    /// At most so many messages.
-    pub messages: NonZeroUsize,
-    /// None older than this.
-    pub age: Duration,
+    messages: NonZeroUsize,
+    age: Duration,
+}
+
+impl Retention {
+    /// At most so many messages, one at least, for an hour.
+    pub const fn last(messages: usize) -> Self {
+        let messages = match NonZeroUsize::new(messages) {
+            Some(messages) => messages,
+            None => NonZeroUsize::MIN,
+        };
+        Self { messages, age: Duration::from_secs(3600) }
+    }
+
+    /// None that is older than this.
+    #[must_use]
+    pub const fn within(mut self, age: Duration) -> Self {
+        self.age = age;
+        self
+    }
+
+    /// How many messages are kept.
+    pub const fn messages(&self) -> usize {
+        self.messages.get()
+    }
+
+    /// How long they are kept.
+    pub const fn age(&self) -> Duration {
+        self.age
+    }
 }
 
 /// What to read of a log.
@@ -64,13 +99,35 @@ pub enum ReadFrom {
     Last(usize),
 }
 
+impl From<Position> for ReadFrom {
+    fn from(position: Position) -> Self {
+        Self::After(position)
+    }
+}
+
 /// A part of a log, up to its top.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Slice {
     /// Where the log ends, read together with the entries.
     pub top: Position,
-    /// Offsets and entries, rising, without holes, and up to the top; fewer than asked if the log holds no more.
-    pub entries: Vec<(u64, Bytes)>,
+    /// Offsets and entries, rising, without holes, and up to the top. Of the last so many it may be fewer, but only if
+    /// the log holds no more; of those after a position it is all of them, or why it is none.
+    pub entries: Result<Vec<(u64, Bytes)>, Gap>,
+}
+
+/// Why a log cannot give all that comes after a position.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
+#[non_exhaustive]
+pub enum Gap {
+    /// The position is of another epoch, or beyond the top.
+    #[error("the log has begun anew")]
+    Epoch,
+    /// Some of it is gone.
+    #[error("the log was trimmed")]
+    Trimmed,
+    /// It is more than was asked for.
+    #[error("too many entries")]
+    Limit,
 }
 
 /// The logs of an engine, one for each room.
@@ -91,25 +148,26 @@ pub trait History: Send + Sync {
         retention: Retention,
     ) -> Result<Position, AppendError>;
 
-    /// Reads top and entries in one step. A log that is not there yet begins here, with an epoch of its own.
+    /// Reads top and entries in one step, `max` entries at most. A log that is not there yet begins here, with an
+    /// epoch of its own.
     ///
     /// # Errors
     ///
-    /// [`ReadError`], after a second at most.
+    /// [`Unavailable`], after a second at most.
     async fn read(
         &self,
         room: &str,
         from: ReadFrom,
         max: usize,
         retention: Retention,
-    ) -> Result<Slice, ReadError>;
+    ) -> Result<Slice, Unavailable>;
 
     /// Where the logs of several rooms end, in one round trip: as many as rooms, `None` where there is no log.
     ///
     /// # Errors
     ///
-    /// [`ReadError::Unavailable`], after a second at most.
-    async fn tops(&self, rooms: &[&str]) -> Result<Vec<Option<Position>>, ReadError>;
+    /// [`Unavailable`], after a second at most.
+    async fn tops(&self, rooms: &[&str]) -> Result<Vec<Option<Position>>, Unavailable>;
 }
 
 /// Why an entry has no position.
@@ -122,22 +180,4 @@ pub enum AppendError {
     /// The answer was lost: it may be seen, or not. Repeating it with the same key tells.
     #[error("no answer from the log")]
     Unknown,
-}
-
-/// Why a log was not read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum ReadError {
-    /// The position is of another epoch.
-    #[error("the log has begun anew")]
-    Epoch,
-    /// Entries after the position are gone.
-    #[error("the log was trimmed")]
-    Trimmed,
-    /// More entries than asked for.
-    #[error("too many entries")]
-    Limit,
-    /// The engine did not answer in time, or is away.
-    #[error("the log is not available")]
-    Unavailable,
 }

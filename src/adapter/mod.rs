@@ -4,7 +4,14 @@
 //! hub's, and written once for every engine.
 
 mod history;
+#[cfg(any(feature = "nats", feature = "redis"))]
+mod link;
+mod log;
 mod memory;
+#[cfg(feature = "nats")]
+mod nats;
+#[cfg(feature = "redis")]
+mod redis;
 mod subject;
 
 use std::{fmt, sync::Arc};
@@ -12,8 +19,13 @@ use std::{fmt, sync::Arc};
 use async_trait::async_trait;
 use bytes::Bytes;
 
+#[cfg(feature = "nats")]
+pub use self::nats::{InvalidNatsUrl, Nats};
+#[cfg(feature = "redis")]
+pub use self::redis::{InvalidRedisUrl, Redis};
 pub use self::{
-    history::{AppendError, Epoch, History, Position, ReadError, ReadFrom, Retention, Slice},
+    history::{AppendError, Epoch, Gap, History, Position, ReadFrom, Retention, Slice},
+    log::{Appended, MemoryLog},
     memory::{Memory, MemoryBus},
     subject::Subject,
 };
@@ -48,8 +60,9 @@ impl fmt::Display for NodeId {
 /// What does not wait may be called under a lock of the hub, so that what comes first there comes first here: it must
 /// not call the [`Inbox`], which is told from a task of the adapter.
 ///
-/// Packets of one node arrive in the order in which it published them, on each node at most once. A node gets only
-/// what it is interested in, and also what it published itself.
+/// Packets of one node for one subject arrive in the order in which it published them, on each node at most once;
+/// those for different subjects may take different ways. A node gets only what it is interested in, and also what it
+/// published itself.
 #[async_trait]
 pub trait Adapter: Send + Sync + 'static {
     /// Begins to connect, as `node`. From here on the adapter tells `inbox` what comes, until it is dropped or

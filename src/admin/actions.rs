@@ -38,11 +38,12 @@ pub(super) async fn run(hub: &Hub, task: Task, param: Value) -> Result<Value, Re
     }
 }
 
-/// To those on this node, and what became of the rest.
+/// What became of it for those on this node, whether it was handed over for other nodes, and whether the room's history
+/// keeps it.
 async fn send(target: Target, param: Value) -> Result<Value, Refused> {
     let report = target.send(text(param)?).await;
-    let Report { queued, dropped, disconnected, too_large, closing, remote, .. } = report;
-    if report.recipients() == 0 && remote == Remote::None {
+    let Report { queued, dropped, disconnected, too_large, closing, remote, position, .. } = report;
+    if report.recipients() == 0 && remote == Remote::None && position.is_none() {
         return Err(nobody());
     }
     Ok(json!({
@@ -52,6 +53,7 @@ async fn send(target: Target, param: Value) -> Result<Value, Refused> {
         "too_large": too_large,
         "closing": closing,
         "handed_over": handed_over(remote),
+        "kept": u8::from(position.is_some()),
     }))
 }
 

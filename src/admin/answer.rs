@@ -24,7 +24,7 @@ const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; c
 const HTML: &str = "text/html; charset=utf-8";
 
 pub(super) fn file(file: &File, base: &str) -> Response<Body> {
-    respond(StatusCode::OK, file.kind, file.text.replace("{base}", &escaped(base)))
+    respond(StatusCode::OK, file.kind, file.text.replace("@base@", &escaped(base)))
 }
 
 pub(super) fn json(value: &Value) -> Response<Body> {
@@ -63,7 +63,7 @@ pub(super) fn refusal(reject: Reject, parts: &Parts, has_login: bool, base: &str
         // The form has its own style, since nothing else is served without the guard.
         let nonce = random();
         let page =
-            include_str!("page/login.html").replace("{base}", &escaped(base)).replace("{nonce}", &nonce);
+            include_str!("page/login.html").replace("@base@", &escaped(base)).replace("{nonce}", &nonce);
         *response.body_mut() = Body::full(page.into());
         set(&mut response, CONTENT_TYPE, HTML);
         let policy = format!(

@@ -151,6 +151,10 @@ fn view(event: &Event, redact: &Redact) -> Value {
             value
         }
         EventKind::Link(link) => json!({ "kind": "link", "text": format!("{link:?}").to_lowercase() }),
+        EventKind::Presence { room, online, meta } => {
+            let kind = if *online { "present" } else { "absent" };
+            json!({ "kind": kind, "rooms": [room], "metadata": meta })
+        }
         EventKind::NodeCame(node) => json!({ "kind": "node came", "text": node.to_string() }),
         EventKind::NodeGone(node) => json!({ "kind": "node gone", "text": node.to_string() }),
     };

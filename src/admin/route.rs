@@ -22,7 +22,7 @@ pub(super) enum Route {
 pub(super) struct File {
     pub(super) path: &'static str,
     pub(super) kind: &'static str,
-    /// In which `{base}` stands for where the page is mounted.
+    /// In which `@base@` stands for where the page is mounted.
     pub(super) text: &'static str,
 }
 

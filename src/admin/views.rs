@@ -40,6 +40,7 @@ pub(super) fn show(hub: &Hub, view: &View, parts: &Parts) -> Option<Value> {
         View::Room(name) => {
             let room = hub.room_list(Page::ALL).into_iter().find(|room| room.name == *name)?;
             let mut value = room_value(&room);
+            value["present"] = present(hub, name);
             value["connections"] = connections(&hub.members(name, Page::ALL), &list);
             value
         }
@@ -223,7 +224,19 @@ fn room_value(room: &RoomInfo) -> Value {
         "members": room.members,
         "since": millis(room.since),
         "fan_out": fan_out(&room.fan_out),
+        "position": room.position.map(|it| json!({ "epoch": it.epoch.to_string(), "offset": it.offset })),
     })
+}
+
+/// Who is in a room, on every node; nobody, if it has no presence.
+fn present(hub: &Hub, room: &str) -> Value {
+    let users = hub.presence(room).into_iter();
+    users
+        .map(|(user, connections)| {
+            let connections: Vec<_> = connections.iter().map(|it| it.id.to_string()).collect();
+            json!({ "user": user, "connections": connections })
+        })
+        .collect()
 }
 
 fn users(hub: &Hub, list: &List<'_>) -> Value {
@@ -258,7 +271,12 @@ fn fan_out(fan_out: &FanOut) -> Value {
         "messages": fan_out.messages,
         "bytes": fan_out.bytes,
         "deliveries": fan_out.deliveries,
-        "dropped": fan_out.dropped,
+        "dropped": {
+            "full": fan_out.full,
+            "disconnected": fan_out.disconnected,
+            "too_large": fan_out.too_large,
+            "closing": fan_out.closing,
+        },
     })
 }
 

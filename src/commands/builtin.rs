@@ -1,4 +1,5 @@
-//! The commands that are there without the application's doing: `join`, `leave` and `ping`.
+//! The commands that are there without the application's doing: `join`, `leave`, `presence` and `ping`; and `publish`,
+//! where the application lets clients do that.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -8,8 +9,11 @@ use crate::hub::{Joined, Left};
 
 use super::{
     context::Context,
-    error::ErrorReply,
+    error::{ErrorReply, code},
     frame::{Frame, Outgoing},
+    history,
+    presence::Users,
+    publish,
     router::{Answer, answer},
 };
 
@@ -35,21 +39,31 @@ pub(super) async fn run<S: Send + Sync + 'static>(
     frame: &Frame,
 ) -> Option<Result<Answer, ErrorReply>> {
     let done = match &*frame.cmd {
-        "join" => join(context).await.and_then(|result| answer(frame, &Outcome { result })),
+        "join" if context.keeps_history() => history::join(context, frame).await,
+        "join" => join(context, frame).await,
+        "publish" if context.publishes() => publish::run(context, frame).await,
         "leave" => leave(context).await.and_then(|result| answer(frame, &Outcome { result })),
         "ping" => ping(frame),
+        "presence" if context.live.link.presence => presence(context).and_then(|users| answer(frame, &users)),
         _ => return None,
     };
     Some(done)
 }
 
-async fn join<S: Send + Sync + 'static>(context: &Context<S>) -> Result<&'static str, ErrorReply> {
+async fn join<S: Send + Sync + 'static>(context: &Context<S>, frame: &Frame) -> Result<Answer, ErrorReply> {
     let joined = context.join(context.need_channel()?).await?;
-    Ok(match joined {
+    match history::without_history(frame, joined)? {
+        Some(told) => answer(frame, &told),
+        None => answer(frame, &Outcome { result: outcome(joined) }),
+    }
+}
+
+pub(super) fn outcome(joined: Joined) -> &'static str {
+    match joined {
         Joined::Created => "created",
         Joined::Joined => "joined",
         Joined::Already => "already",
-    })
+    }
 }
 
 async fn leave<S: Send + Sync + 'static>(context: &Context<S>) -> Result<&'static str, ErrorReply> {
@@ -58,6 +72,15 @@ async fn leave<S: Send + Sync + 'static>(context: &Context<S>) -> Result<&'stati
         Left::Left => "left",
         Left::NotThere => "not_there",
     })
+}
+
+/// Also where commands need no membership: a node knows only of rooms where it has a member itself.
+fn presence<S: Send + Sync + 'static>(context: &Context<S>) -> Result<Users, ErrorReply> {
+    let channel = context.need_channel()?;
+    match context.conn().is_in(channel) {
+        true => Ok(Users::in_room(context.conn(), channel)),
+        false => Err(ErrorReply::new(code::NOT_A_MEMBER, "join the channel first")),
+    }
 }
 
 /// One without an `id` is answered too, by a command: what would it be for otherwise?

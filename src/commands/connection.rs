@@ -25,6 +25,7 @@ use tracing::Instrument;
 use crate::{
     conn::{Closed, ClosedBy, Conn},
     connector::{Connector, Disconnect, Handshake, Reject},
+    hub::Framed,
     protocol::message::Message,
 };
 
@@ -70,6 +71,10 @@ impl<S: Send + Sync + 'static> Connector for Connection<S> {
             let spoken = format!("the subprotocols here are {JSON} and {MESSAGE_PACK}");
             return Err(Reject::new(StatusCode::BAD_REQUEST, spoken));
         }
+        handshake.set_extension(Framed(match handshake.protocol() {
+            Some(MESSAGE_PACK) => &Codec::MessagePack,
+            _ => &Codec::Json,
+        }));
         self.state = Some((self.router.state)(handshake)?);
         Ok(())
     }
@@ -142,10 +147,8 @@ impl<S: Send + Sync + 'static> Drop for Connection<S> {
         if let Some(detached) = &self.detached {
             detached.abort();
         }
-        // While the connection is still in its rooms, and whatever happened in `on_close`.
         if let Some(live) = &self.live {
             live.link.pending.close();
-            live.link.left_all(&live.conn);
         }
     }
 }

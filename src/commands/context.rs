@@ -6,14 +6,16 @@ use serde::Serialize;
 use tokio::sync::OwnedMutexGuard;
 
 use crate::{
+    adapter::ReadFrom,
     conn::Conn,
-    hub::{Hub, JoinError, Joined, Left, Report},
+    hub::{Hub, JoinError, Joined, Left, Report, Words},
 };
 
 use super::{
     error::{ErrorReply, code},
     frame::Outgoing,
     live::Live,
+    publish::{PublishCommandError, PublishRequest},
 };
 
 /// What a handler has at hand: its connection, the state that belongs to it, and the room the command is for.
@@ -65,7 +67,7 @@ impl<S: Send + Sync + 'static> Context<S> {
     ///
     /// `no_channel` if the command has none; `internal` if the parameter cannot be encoded.
     pub async fn broadcast<P: Serialize>(&self, cmd: &str, param: P) -> Result<Report, ErrorReply> {
-        self.send_to_channel(cmd, param, false)
+        self.send_to_channel(cmd, param, false).await
     }
 
     /// As [`broadcast`](Self::broadcast), to everybody but this connection.
@@ -74,24 +76,76 @@ impl<S: Send + Sync + 'static> Context<S> {
     ///
     /// As [`broadcast`](Self::broadcast).
     pub async fn broadcast_others<P: Serialize>(&self, cmd: &str, param: P) -> Result<Report, ErrorReply> {
-        self.send_to_channel(cmd, param, true)
+        self.send_to_channel(cmd, param, true).await
     }
 
-    fn send_to_channel<P: Serialize>(&self, cmd: &str, param: P, others: bool) -> Result<Report, ErrorReply> {
+    async fn send_to_channel<P: Serialize>(
+        &self,
+        cmd: &str,
+        param: P,
+        others: bool,
+    ) -> Result<Report, ErrorReply> {
         let channel = self.need_channel()?;
         let (channel, from) = (Some(channel), Some(self.sender()));
         let mut room = self.conn().room(channel.unwrap_or_default());
         if others {
             room = room.except(self.conn());
         }
-        Ok(room.send_frame(&Outgoing { channel, from, ..Outgoing::new(cmd, param) })?)
+        Ok(room.send_frame(&Outgoing { channel, from, ..Outgoing::new(cmd, param) }).await?)
+    }
+
+    /// Sends what the client wants to publish, in its name.
+    pub(super) async fn publish_to_channel(
+        &self,
+        cmd: &str,
+        param: &serde_json::Value,
+        key: Option<String>,
+    ) -> Result<Report, PublishCommandError> {
+        let (channel, from) = (self.channel(), Some(self.sender()));
+        let mut room = self.conn().room(channel.unwrap_or_default());
+        if let Some(key) = key {
+            room = room.key(key);
+        }
+        room.publish_frame(&Outgoing { channel, from, ..Outgoing::new(cmd, param) }).await
+    }
+
+    /// Whether clients may publish at all.
+    pub(super) fn publishes(&self) -> bool {
+        self.live.publish_policy().is_some()
+    }
+
+    pub(super) fn may_publish(&self, request: &PublishRequest<'_>) -> Result<(), ErrorReply> {
+        match self.live.publish_policy() {
+            Some(policy) => policy(request),
+            None => Err(ErrorReply::new(code::UNKNOWN_COMMAND, "there is no command of that name")),
+        }
+    }
+
+    /// Whether the command's room keeps history.
+    pub(super) fn keeps_history(&self) -> bool {
+        self.channel().is_some_and(|channel| self.hub().keeps_history(channel))
+    }
+
+    /// As [`join`](Self::join), from a position, with words that come before the room's messages.
+    pub(super) async fn join_saying(
+        &self,
+        room: &str,
+        from: ReadFrom,
+        hello: impl FnOnce(Joined) -> Words,
+    ) -> Result<(), JoinError> {
+        let (joined, _) = self.conn().join_saying(room, from, hello).await?;
+        if joined != Joined::Already {
+            self.live.link.entered(self.conn(), room);
+        }
+        Ok(())
     }
 
     pub(super) fn need_channel(&self) -> Result<&str, ErrorReply> {
         self.channel().ok_or_else(|| ErrorReply::new(code::NO_CHANNEL, "the command needs a channel"))
     }
 
-    /// Joins a room and tells its members, as the command `join` does. [`Conn::join`] would not tell them.
+    /// Joins a room and tells its members, as the command `join` does. [`Conn::join`] would tell them only in rooms
+    /// where the hub has [presence](crate::HubBuilder::presence_in) itself.
     ///
     /// # Errors
     ///
@@ -104,10 +158,8 @@ impl<S: Send + Sync + 'static> Context<S> {
         Ok(joined)
     }
 
-    /// Leaves a room and tells its members, as the command `leave` does. [`Conn::leave`] would not tell them.
+    /// Leaves a room, as the command `leave` does, and as [`Conn::leave`].
     pub async fn leave(&self, room: &str) -> Left {
-        let left = self.conn().leave(room).await;
-        self.live.link.left(self.conn(), room);
-        left
+        self.conn().leave(room).await
     }
 }

@@ -26,6 +26,10 @@ pub mod code {
     pub const TOO_MANY_CHANNELS: &str = "too_many_channels";
     /// The application does not allow it.
     pub const REFUSED: &str = "refused";
+    /// What was published will never be seen.
+    pub const REJECTED: &str = "rejected";
+    /// What was published may be seen, or not; the same with the same key tells.
+    pub const UNKNOWN: &str = "unknown";
     /// The command needed an answer of this client, and got none, or one that was refused or made no sense.
     pub const NO_REPLY: &str = "no_reply";
     /// Too many commands wait behind one that itself waits for this client.
@@ -86,7 +90,7 @@ impl ErrorReply {
 
     /// Whether the client is to blame, so that it counts for `max_errors`.
     pub(super) fn is_clients(&self) -> bool {
-        !matches!(self.code(), code::INTERNAL | code::BUSY | code::CLOSING)
+        !matches!(self.code(), code::INTERNAL | code::BUSY | code::CLOSING | code::REJECTED | code::UNKNOWN)
     }
 }
 

@@ -5,7 +5,6 @@ use std::sync::{
     atomic::{AtomicU32, Ordering::Relaxed},
 };
 
-use parking_lot::Mutex;
 use tracing::Instrument;
 
 use crate::{
@@ -22,9 +21,9 @@ use super::{
     error::{ErrorReply, code},
     frame::{ERROR, ErrorParam, Frame, Id, Outgoing},
     lane::Lane,
-    presence::Presence,
+    presence,
     request::Pending,
-    router::{Answer, BoxFuture, Router},
+    router::{Answer, BoxFuture, PublishPolicy, Router},
 };
 
 /// What all handlers of an open connection share.
@@ -41,9 +40,7 @@ pub(super) struct Live<S> {
 pub(super) struct Link {
     pub(super) sender: Box<str>,
     pub(super) pending: Pending,
-    presence: Option<Arc<Presence>>,
-    /// The rooms where this connection counts.
-    present: Mutex<Vec<Box<str>>>,
+    pub(super) presence: bool,
 }
 
 /// What is to be done in its turn: a command, or telling that it is none.
@@ -56,6 +53,10 @@ impl<S: Send + Sync + 'static> Live<S> {
         let lane = Lane::new(router.max_waiting);
         let state = Arc::new(tokio::sync::Mutex::new(state));
         Self { router, conn, link, state, lane, errors: AtomicU32::new(0) }
+    }
+
+    pub(super) fn publish_policy(&self) -> Option<&PublishPolicy> {
+        self.router.publish.as_deref()
     }
 
     pub(super) async fn context(self: &Arc<Self>, channel: Option<Box<str>>) -> Context<S> {
@@ -143,39 +144,20 @@ impl<S: Send + Sync + 'static> Live<S> {
 
 impl Link {
     pub(super) fn new<S>(conn: &Conn, router: &Router<S>) -> Self {
+        if router.presence {
+            presence::tell_members(conn.hub());
+        }
         Self {
             sender: conn.user().map_or_else(|| conn.id().to_string(), ToOwned::to_owned).into(),
             pending: Pending::new(router.max_requests),
-            presence: router.presence.clone(),
-            present: Mutex::default(),
+            presence: router.presence,
         }
     }
 
     /// The connection has joined a room.
     pub(super) fn entered(&self, conn: &Conn, room: &str) {
-        if let Some(presence) = &self.presence {
-            self.present.lock().push(room.into());
-            presence.enter(conn, room, &self.sender);
-        }
-    }
-
-    /// The connection has left a room, or was not in it.
-    pub(super) fn left(&self, conn: &Conn, room: &str) {
-        let Some(presence) = &self.presence else { return };
-        let mut present = self.present.lock();
-        if let Some(at) = present.iter().position(|it| &**it == room) {
-            present.swap_remove(at);
-            drop(present);
-            presence.leave(conn, room, &self.sender);
-        }
-    }
-
-    pub(super) fn left_all(&self, conn: &Conn) {
-        let present = std::mem::take(&mut *self.present.lock());
-        if let Some(presence) = &self.presence {
-            for room in &present {
-                presence.leave(conn, room, &self.sender);
-            }
+        if self.presence {
+            conn.appear(room);
         }
     }
 }

@@ -35,9 +35,11 @@ mod context;
 pub mod contract;
 mod error;
 mod frame;
+mod history;
 mod lane;
 mod live;
 mod presence;
+mod publish;
 mod request;
 mod router;
 mod send;
@@ -51,13 +53,13 @@ pub use self::{
     codec::{Codec, DecodeError, EncodeError, JSON, MESSAGE_PACK},
     context::Context,
     error::{ErrorReply, code},
+    publish::{PublishCommandError, PublishRequest},
     request::{Reply, RequestError},
     send::{Command, SendCommandError},
 };
 use self::{
     connection::Connection,
     frame::{ERROR, REPLY},
-    presence::Presence,
     router::Router,
 };
 use crate::{
@@ -76,6 +78,7 @@ use crate::{
 /// |---|---|
 /// | [`require_membership`](Self::require_membership) | yes |
 /// | [`presence`](Self::presence) | yes |
+/// | [`publish`](Self::publish) | clients may not |
 /// | [`max_errors`](Self::max_errors) | any number |
 /// | [`max_requests`](Self::max_requests) | 64 per connection |
 /// | [`max_waiting`](Self::max_waiting) | 64 per connection |
@@ -176,11 +179,33 @@ impl<S: Send + Sync + 'static> Commands<S> {
     /// Whether the members of a room are told, by an `online` command, of a user whose first connection comes in and
     /// whose last one leaves: yes by default. It costs each member a message for each user who comes or goes.
     ///
-    /// The connections of all handlers that are made from this router and its clones are counted together; let them
-    /// share a hub.
+    /// All connections of a hub are counted together, on every node, as [`Hub::presence`](crate::Hub::presence) does;
+    /// [`presence_grace`](crate::HubBuilder::presence_grace) lets somebody connect again before it is told. Members
+    /// ask with the command `presence` who is there.
     #[must_use]
     pub fn presence(mut self, told: bool) -> Self {
-        self.turn(|router| router.presence = told.then(|| Arc::new(Presence::new())));
+        self.turn(|router| router.presence = told);
+        self
+    }
+
+    /// Lets clients send commands to rooms that they are in, by the command `publish`, where `policy` allows it; with a key
+    /// of theirs, so that one who got no answer may repeat it. Not by default: without it members hear only what
+    /// handlers send.
+    ///
+    /// ```
+    /// use gustnado::commands::{Commands, ErrorReply};
+    ///
+    /// let commands = Commands::new().publish(|request| match request.cmd {
+    ///     "chat" => Ok(()),
+    ///     _ => Err(ErrorReply::new("refused", "only chat")),
+    /// });
+    /// ```
+    #[must_use]
+    pub fn publish(
+        mut self,
+        policy: impl Fn(&PublishRequest<'_>) -> Result<(), ErrorReply> + Send + Sync + 'static,
+    ) -> Self {
+        self.turn(|router| router.publish = Some(Arc::new(policy)));
         self
     }
 

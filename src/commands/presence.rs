@@ -1,81 +1,64 @@
-//! [`Presence`]: who is in which room, counted by user, and told to its members.
+//! Presence on the wire: who comes and goes is told by `online` commands, and asked by the command `presence`.
 
-use std::{
-    collections::{HashMap, hash_map::Entry},
-    hash::{BuildHasher, RandomState},
-};
+use std::collections::BTreeMap;
 
-use parking_lot::Mutex;
 use serde::Serialize;
 
-use crate::conn::Conn;
+use crate::{
+    conn::Conn,
+    hub::{Change, Hub},
+};
 
 use super::frame::Outgoing;
-
-/// How many locks the rooms share.
-const SHARDS: usize = 16;
-
-/// How many connections of each user are in each room, as far as they joined by commands or at connect.
-///
-/// What has changed is told under the room's lock, so that the last that a member hears is what is true. A send
-/// waits for nobody and runs no code of the application.
-pub(super) struct Presence {
-    shards: [Mutex<Rooms>; SHARDS],
-    hasher: RandomState,
-}
-
-type Rooms = HashMap<Box<str>, HashMap<Box<str>, usize>>;
 
 /// The `param` of an `online` command.
 #[derive(Serialize)]
 struct Online<'a> {
     user: &'a str,
     online: bool,
+    /// Of the connection that came first.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    meta: &'a BTreeMap<String, String>,
 }
 
-impl Presence {
-    pub(super) fn new() -> Self {
-        Self { shards: Default::default(), hasher: RandomState::new() }
-    }
+/// The `param` of the reply to `presence`.
+#[derive(Serialize)]
+pub(super) struct Users {
+    users: BTreeMap<String, Vec<Device>>,
+}
 
-    fn shard(&self, room: &str) -> &Mutex<Rooms> {
-        // The remainder is below `SHARDS`.
-        &self.shards[self.hasher.hash_one(room) as usize % SHARDS]
-    }
+#[derive(Serialize)]
+struct Device {
+    id: String,
+    meta: BTreeMap<String, String>,
+}
 
-    /// One more connection of `user` is in the room; the others are told if it is the first.
-    pub(super) fn enter(&self, conn: &Conn, room: &str, user: &str) {
-        let mut rooms = self.shard(room).lock();
-        let users = match rooms.get_mut(room) {
-            Some(users) => users,
-            None => rooms.entry(room.into()).or_default(),
+/// From here on the members of a room are told by commands who comes and goes; the first who asks for it makes it so
+/// for the whole hub.
+pub(super) fn tell_members(hub: &Hub) {
+    hub.tell_presence(|hub, room, change| {
+        let frame = Outgoing { channel: Some(room), ..Outgoing::new("online", Online::new(change)) };
+        if let Err(error) = hub.room(room).except(change.id).send_frame_here(&frame) {
+            tracing::error!(%error, "a presence event was not sent");
+        }
+    });
+}
+
+impl<'a> Online<'a> {
+    fn new(change: &'a Change) -> Self {
+        static NONE: BTreeMap<String, String> = BTreeMap::new();
+        let meta = if change.online { change.meta() } else { &NONE };
+        Self { user: change.user(), online: change.online, meta }
+    }
+}
+
+impl Users {
+    pub(super) fn in_room(conn: &Conn, room: &str) -> Self {
+        let devices = |list: Vec<_>| {
+            let list = list.into_iter();
+            list.map(|it: crate::hub::Present| Device { id: it.id.to_string(), meta: it.meta }).collect()
         };
-        let count = users.entry(user.into()).or_default();
-        *count += 1;
-        if *count == 1 {
-            tell(conn, room, Online { user, online: true });
-        }
-    }
-
-    /// One connection of `user` less is in the room; the others are told if it was the last.
-    pub(super) fn leave(&self, conn: &Conn, room: &str, user: &str) {
-        let mut rooms = self.shard(room).lock();
-        let Entry::Occupied(mut users) = rooms.entry(room.into()) else { return };
-        let Some(count) = users.get_mut().get_mut(user) else { return };
-        *count -= 1;
-        if *count == 0 {
-            users.get_mut().remove(user);
-            if users.get().is_empty() {
-                users.remove();
-            }
-            tell(conn, room, Online { user, online: false });
-        }
-    }
-}
-
-fn tell(conn: &Conn, room: &str, online: Online<'_>) {
-    let frame = Outgoing { channel: Some(room), ..Outgoing::new("online", online) };
-    if let Err(error) = conn.room(room).except(conn).send_frame(&frame) {
-        tracing::error!(%error, "a presence event was not sent");
+        let users = conn.hub().presence(room).into_iter();
+        Self { users: users.map(|(user, list)| (user, devices(list))).collect() }
     }
 }

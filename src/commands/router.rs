@@ -14,7 +14,7 @@ use super::{
     context::Context,
     error::{ErrorReply, code},
     frame::{Frame, Outgoing, REPLY, told},
-    presence::Presence,
+    publish::PublishRequest,
 };
 
 pub(super) type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
@@ -27,13 +27,17 @@ type MakeState<S> = dyn Fn(&mut Handshake) -> Result<S, Reject> + Send + Sync;
 type OnOpen<S> = dyn Fn(Context<S>) -> BoxFuture<Result<(), Disconnect>> + Send + Sync;
 type OnClose<S> = dyn Fn(Context<S>, Closed) -> BoxFuture<()> + Send + Sync;
 
+/// Whether a client may publish something.
+pub(super) type PublishPolicy = dyn Fn(&PublishRequest<'_>) -> Result<(), ErrorReply> + Send + Sync;
+
 /// All that connections share.
 pub(super) struct Router<S> {
     pub(super) state: Arc<MakeState<S>>,
     handlers: HashMap<Box<str>, Arc<Run<S>>>,
     pub(super) on_open: Option<Arc<OnOpen<S>>>,
     pub(super) on_close: Option<Arc<OnClose<S>>>,
-    pub(super) presence: Option<Arc<Presence>>,
+    pub(super) presence: bool,
+    pub(super) publish: Option<Arc<PublishPolicy>>,
     pub(super) membership: bool,
     pub(super) max_errors: Option<u32>,
     pub(super) max_requests: usize,
@@ -47,7 +51,8 @@ impl<S: Send + Sync + 'static> Router<S> {
             handlers: HashMap::new(),
             on_open: None,
             on_close: None,
-            presence: Some(Arc::new(Presence::new())),
+            presence: true,
+            publish: None,
             membership: true,
             max_errors: None,
             max_requests: 64,
@@ -93,7 +98,8 @@ impl<S> Clone for Router<S> {
             handlers: self.handlers.clone(),
             on_open: self.on_open.clone(),
             on_close: self.on_close.clone(),
-            presence: self.presence.clone(),
+            presence: self.presence,
+            publish: self.publish.clone(),
             membership: self.membership,
             max_errors: self.max_errors,
             max_requests: self.max_requests,

@@ -10,6 +10,7 @@ use crate::{
 use super::{
     codec::{Codec, EncodeError, MESSAGE_PACK},
     frame::Outgoing,
+    publish::PublishCommandError,
 };
 
 /// A command that the server sends, and that nobody answers.
@@ -91,28 +92,55 @@ impl Target {
     ///
     /// [`EncodeError`], and then nobody gets it.
     pub async fn send_command<P: Serialize>(&self, command: &Command<P>) -> Result<Report, EncodeError> {
-        self.send_frame(&command.outgoing())
+        self.send_frame(&command.outgoing()).await
     }
 
-    pub(super) fn send_frame<P: Serialize>(&self, frame: &Outgoing<'_, P>) -> Result<Report, EncodeError> {
-        let json = Codec::Json.encode(frame)?;
-        let mut others = Vec::new();
-        let mut report = self.send_where(&json, |conn| {
-            let speaks_json = Codec::of(conn) == Codec::Json;
-            if !speaks_json {
-                others.push(conn.clone());
-            }
-            speaks_json
-        });
-        // Other nodes get both, whoever is there.
-        let packed = match others.is_empty() && !self.is_clustered() {
-            true => None,
-            false => Some(Codec::MessagePack.encode(frame)?),
-        };
-        if let Some(packed) = packed {
-            self.offer_to(&others, &packed, &mut report);
-            report.remote = self.hand_over_both(json, (MESSAGE_PACK.to_owned(), packed));
+    /// As [`send_command`](Self::send_command), and waits until the engine between the nodes has taken it, as
+    /// [`publish`](Self::publish) does.
+    ///
+    /// # Errors
+    ///
+    /// [`EncodeError`], and then nobody gets it; [`PublishError`](crate::PublishError) as that of `publish`.
+    pub async fn publish_command<P: Serialize>(
+        &self,
+        command: &Command<P>,
+    ) -> Result<Report, PublishCommandError> {
+        self.publish_frame(&command.outgoing()).await
+    }
+
+    pub(super) async fn publish_frame<P: Serialize>(
+        &self,
+        frame: &Outgoing<'_, P>,
+    ) -> Result<Report, PublishCommandError> {
+        let (json, packed) = (Codec::Json.encode(frame)?, Codec::MessagePack.encode(frame)?);
+        Ok(self.publish_both(json, Some((MESSAGE_PACK.to_owned(), packed)), true).await?)
+    }
+
+    pub(super) async fn send_frame<P: Serialize>(
+        &self,
+        frame: &Outgoing<'_, P>,
+    ) -> Result<Report, EncodeError> {
+        if self.keeps_history() {
+            let (json, packed) = (Codec::Json.encode(frame)?, Codec::MessagePack.encode(frame)?);
+            return Ok(self.send_both(json, Some((MESSAGE_PACK.to_owned(), packed)), true).await);
         }
+        let json = Codec::Json.encode(frame)?;
+        let packed = || Codec::MessagePack.encode(frame);
+        if self.is_clustered() {
+            // Other nodes get both forms, whoever is there.
+            return Ok(self.send_forms(json, MESSAGE_PACK, packed()?));
+        }
+        let report = self.offer_forms(&json, Some(MESSAGE_PACK), packed)?;
+        self.tell_taps(&json, report);
         Ok(report)
+    }
+
+    /// As [`send_frame`](Self::send_frame), to connections of this node only, and without a word to the taps.
+    pub(super) fn send_frame_here<P: Serialize>(
+        &self,
+        frame: &Outgoing<'_, P>,
+    ) -> Result<Report, EncodeError> {
+        let packed = || Codec::MessagePack.encode(frame);
+        self.offer_forms(&Codec::Json.encode(frame)?, Some(MESSAGE_PACK), packed)
     }
 }

@@ -70,9 +70,12 @@ impl Inner {
         let mut state = self.state.lock();
         let mut traffic = Traffic::default();
         let written = state.write_now(&mut traffic);
+        traffic.add_dropped(state.outbox.take_dropped());
         self.count(&traffic);
-        if written {
+        if traffic.bytes_sent > 0 {
             self.drained(&state);
+        }
+        if written {
             // As it was before somebody else said that the session need not be woken.
             self.parked.store(true, Relaxed);
         } else {

@@ -31,6 +31,8 @@ pub(crate) struct Outbox {
     holding: bool,
     /// The peer has yet to show who it is: what is held is not for it, even if `on_open` returns.
     gated: bool,
+    /// What is queued may not be dropped, whatever the handler has chosen.
+    lossless: bool,
     /// Messages that wait behind the greeting.
     held: Option<Box<Queue>>,
 }
@@ -93,6 +95,11 @@ impl Outbox {
         self.gated = gated;
     }
 
+    /// A full outbox disconnects from here on: the peer would not know that something was dropped.
+    pub(crate) fn lose_nothing(&mut self) {
+        self.lossless = true;
+    }
+
     /// Whether messages have to pass through the session, which compresses them.
     pub(crate) fn has_takeover(&self) -> bool {
         self.uncompressed.is_some()
@@ -139,7 +146,8 @@ impl Outbox {
         from: From,
         config: &ConnConfig,
     ) -> Result<(), Refused> {
-        match config.slow_reader {
+        let slow_reader = if self.lossless { SlowReader::Disconnect } else { config.slow_reader };
+        match slow_reader {
             SlowReader::Disconnect => {
                 let reason = Text::from_static("the reader is too slow");
                 self.dropped.newest += 1;

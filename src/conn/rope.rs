@@ -10,8 +10,11 @@ const COPY_MAX: usize = 2048;
 /// What a chunk grows by, at least.
 const GROW: usize = 1024;
 
-/// A chunk that has grown to this takes no more, so that growing never moves much.
-const CHUNK_FULL: usize = 64 * 1024;
+/// A chunk of this size does not grow any more, so that growing never moves much: the next one begins.
+const CHUNK_FULL: usize = 4 * 1024;
+
+/// The size of a chunk that follows a full one.
+const NEXT_CHUNK: usize = 16 * 1024;
 
 /// As many slices as one `writev` gets.
 pub(crate) const MAX_SLICES: usize = 32;
@@ -39,14 +42,17 @@ impl Rope {
         self.len += header.len() + payload.len();
         let copied = payload.len() <= COPY_MAX;
         let needed = header.len() + if copied { payload.len() } else { 0 };
+        let fits = |chunk: &BytesMut| chunk.capacity() - chunk.len() >= needed;
         let chunk = match self.chunks.back_mut() {
-            Some(Chunk::Copied(chunk)) if chunk.len() < CHUNK_FULL => chunk,
+            Some(Chunk::Copied(chunk)) if fits(chunk) => chunk,
+            Some(Chunk::Copied(chunk)) if chunk.len() < CHUNK_FULL => {
+                // It is not the first frame here, and will hardly be the last.
+                chunk.reserve(needed.max(GROW));
+                chunk
+            }
+            Some(Chunk::Copied(_)) => self.push_chunk(NEXT_CHUNK),
             _ => self.push_chunk(needed),
         };
-        if chunk.capacity() - chunk.len() < needed {
-            // It is not the first one here, and will hardly be the last.
-            chunk.reserve(needed.max(GROW));
-        }
         chunk.extend_from_slice(header);
         if copied {
             chunk.extend_from_slice(payload);

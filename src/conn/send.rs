@@ -111,6 +111,16 @@ impl Conn {
         }
     }
 
+    /// Queues a message if there is room for it now; whether there was, or nobody is there who could miss it.
+    pub(crate) fn offer_if_room(&self, message: &Encoded<'_>) -> bool {
+        matches!(self.0.push(message, Turn::Behind), Ok(()) | Err(Refused::Closing))
+    }
+
+    /// From here on a full outbox disconnects, whatever the handler has chosen.
+    pub(crate) fn lose_nothing(&self) {
+        self.0.state.lock().outbox.lose_nothing();
+    }
+
     async fn wait_to_send(&self, message: Message) -> Result<(), SendError> {
         let inner = &*self.0;
         let encoded = inner.encode(&message);

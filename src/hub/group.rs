@@ -12,6 +12,7 @@ use crate::{
 
 use super::{
     agreements::Agreements,
+    history::{Delivered, Followed},
     report::{FanOut, FanOutCounters, Report},
 };
 
@@ -26,6 +27,8 @@ pub(crate) struct Group {
     fan_out: FanOutCounters,
     agreements: Agreements,
     members: Mutex<Members>,
+    /// Of a room that keeps history.
+    followed: Option<Box<Followed>>,
 }
 
 #[derive(Debug, Default)]
@@ -54,14 +57,20 @@ pub(crate) enum Removed {
 }
 
 impl Group {
-    pub(crate) fn new(name: &str) -> Self {
+    pub(crate) fn new(name: &str, followed: Option<Followed>) -> Self {
         Self {
             name: name.into(),
             since: SystemTime::now(),
             fan_out: FanOutCounters::default(),
             agreements: Agreements::default(),
             members: Mutex::default(),
+            followed: followed.map(Box::new),
         }
+    }
+
+    /// What follows the room's log, if it has one.
+    pub(super) fn followed(&self) -> Option<&Followed> {
+        self.followed.as_deref()
     }
 
     pub(crate) fn add(&self, conn: &Conn) -> Added {
@@ -98,6 +107,11 @@ impl Group {
     /// Some of the members, in no particular order that lasts.
     pub(crate) fn page(&self, skip: usize, limit: usize) -> Vec<Conn> {
         self.members.lock().conns.values().skip(skip).take(limit).cloned().collect()
+    }
+
+    /// Adds what came from the room's log.
+    pub(super) fn count(&self, delivered: &Delivered) {
+        self.fan_out.add_many(delivered.messages, delivered.bytes, &delivered.report);
     }
 
     /// What was sent to the group so far.

@@ -1,7 +1,7 @@
 //! [`Hub`]: every connection there is, the rooms they are in and the users they belong to.
 //!
 //! The index has one lock, and each [group](group) of connections one of its own. They are taken in this order: a
-//! connection's list of rooms, the index, a group. No code of the application runs under any of them, and none is
+//! connection's list of rooms, [presence], the index, a group. No code of the application runs under any of them, and none is
 //! held across an await.
 
 mod agreements;
@@ -9,6 +9,8 @@ mod builder;
 mod cluster;
 mod everywhere;
 mod group;
+mod history;
+mod presence;
 mod publisher;
 mod query;
 mod report;
@@ -31,10 +33,16 @@ use std::{
 use parking_lot::{Mutex, RwLock};
 use tokio::sync::Notify;
 
+#[cfg(feature = "commands")]
+pub(crate) use self::history::{Framed, Framing, LostMessages, Words};
+#[cfg(feature = "commands")]
+pub(crate) use self::presence::Change;
 use self::{
     builder::HubConfig,
     cluster::Cluster,
     group::{Added, Group, Removed},
+    history::Histories,
+    presence::Presence,
     report::FanOutCounters,
     taps::{Taps, What},
 };
@@ -42,6 +50,8 @@ pub use self::{
     builder::{HubBuilder, JoinRequest},
     cluster::ClusterStats,
     everywhere::{Everywhere, Gathered},
+    history::{Entered, HistoryStats, Lost, Publication},
+    presence::Present,
     publisher::Publisher,
     query::{ConnInfo, Counts, HubStats, Page, RoomInfo},
     report::{Affected, FanOut, PublishError, Remote, Report},
@@ -94,6 +104,10 @@ struct Inner {
     encoded: AtomicU64,
     /// Why connections ended: [`Closed::label`](crate::Closed::label), and how often.
     closes: Mutex<BTreeMap<&'static str, u64>>,
+    /// The rooms that keep history.
+    histories: Histories,
+    /// Who is in which room, on every node.
+    presence: Presence,
     /// How often one was compressed for them.
     compressed: AtomicU64,
     /// The other nodes, if there is an adapter to them.
@@ -178,6 +192,7 @@ impl Hub {
         for room in &rooms {
             let left = self.leave(conn, room);
             self.tell_left(conn, room, left);
+            self.has_ended(conn.id(), &room.name);
         }
         let user = conn.user().and_then(|user| self.0.index.read().users.get(user).cloned());
         if let Some(user) = user
@@ -203,7 +218,8 @@ impl Hub {
         let mut index = self.0.index.write();
         let new = || {
             self.set_interest(|| kind.subject(name), true);
-            Arc::new(Group::new(name))
+            let followed = if kind == Kind::Rooms { self.0.histories.follow(name) } else { None };
+            Arc::new(Group::new(name, followed))
         };
         index.groups_mut(kind).entry(name.into()).or_insert_with(new).clone()
     }
@@ -215,12 +231,15 @@ impl Hub {
         if group.retire() && groups.get(&group.name).is_some_and(|it| Arc::ptr_eq(it, group)) {
             groups.remove(&group.name);
             self.set_interest(|| kind.subject(&group.name), false);
+            if let Some(followed) = group.followed() {
+                followed.end();
+            }
         }
     }
 }
 
 /// What groups with a name there are.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq)]
 enum Kind {
     Rooms,
     Users,
@@ -290,6 +309,7 @@ impl Conn {
         let new = self.member().user.set(user.into()).is_ok();
         if new {
             self.hub().enter_user(self, user);
+            self.reappear();
         }
         new || self.user() == Some(user)
     }

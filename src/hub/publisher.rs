@@ -6,7 +6,7 @@ use tokio::time::{Instant, sleep};
 
 use crate::adapter::{Adapter, Link, Unavailable};
 
-use super::Hub;
+use super::{Hub, HubBuilder};
 
 /// How long to wait for the link, and then for the nodes to answer.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
@@ -40,7 +40,17 @@ impl Publisher {
     ///
     /// [`Unavailable`] if the link is not up within a second.
     pub async fn connect(adapter: impl Adapter) -> Result<Self, Unavailable> {
-        let hub = Hub::builder().adapter(adapter).quiet().build();
+        Self::connect_as(Hub::builder(), adapter).await
+    }
+
+    /// As [`connect`](Self::connect), with rules of its own: which rooms keep
+    /// [history](crate::HubBuilder::history) a publisher must know as the nodes do, or what it sends there is in no log.
+    ///
+    /// # Errors
+    ///
+    /// As [`connect`](Self::connect).
+    pub async fn connect_as(hub: HubBuilder, adapter: impl Adapter) -> Result<Self, Unavailable> {
+        let hub = hub.adapter(adapter).quiet().build();
         let deadline = Instant::now() + CONNECT_TIMEOUT;
         let link = || hub.0.cluster.as_ref().map(|cluster| cluster.stats().link);
         while link() != Some(Link::Up) {
@@ -50,7 +60,7 @@ impl Publisher {
             sleep(Duration::from_millis(5)).await;
         }
         if let Some(cluster) = &hub.0.cluster {
-            cluster.say_hello();
+            cluster.say_hello(&hub);
         }
         sleep(ROLL_CALL).await;
         Ok(Self(hub))

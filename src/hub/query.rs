@@ -8,12 +8,13 @@ use std::{
 };
 
 use crate::{
+    adapter::Position,
     conn::{Conn, ConnId, SendError},
     protocol::{close::CloseFrame, message::Message},
     stats::{Stats, Traffic},
 };
 
-use super::{ClusterStats, FanOut, Hub, cluster::Cluster};
+use super::{ClusterStats, FanOut, HistoryStats, Hub, cluster::Cluster, history::Followed};
 
 /// Which part of a list to give.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -76,6 +77,8 @@ pub struct RoomInfo {
     pub since: SystemTime,
     /// What was sent to it since then.
     pub fan_out: FanOut,
+    /// Where its members stand in its [history](crate::HubBuilder::history), if it keeps one and that is known yet.
+    pub position: Option<Position>,
 }
 
 /// What a hub has seen since it was built.
@@ -94,6 +97,8 @@ pub struct HubStats {
     pub round_trip: Option<Duration>,
     /// What went between this node and the others, if there is an adapter to them.
     pub cluster: Option<ClusterStats>,
+    /// What became of messages to rooms that keep history.
+    pub history: HistoryStats,
 }
 
 /// How many there are.
@@ -163,7 +168,8 @@ impl Hub {
         let round_trip = round_trips.get(round_trips.len() / 2).copied();
         let (counts, fan_out) = (self.counts(), self.0.fan_out.read());
         let cluster = self.0.cluster.as_ref().map(Cluster::stats);
-        HubStats { counts, handlers, fan_out, buffered, round_trip, cluster }
+        let history = self.0.histories.counters.read();
+        HubStats { counts, handlers, fan_out, buffered, round_trip, cluster, history }
     }
 
     /// Why connections have ended, by [`Closed::label`](crate::Closed::label), and how often.
@@ -189,6 +195,7 @@ impl Hub {
                 members: room.len(),
                 since: room.since,
                 fan_out: room.fan_out(),
+                position: room.followed().and_then(Followed::head),
             })
             .collect()
     }

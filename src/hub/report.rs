@@ -2,7 +2,10 @@
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
-use crate::{adapter::NotHandedOver, conn::Offered};
+use crate::{
+    adapter::{NotHandedOver, Position},
+    conn::Offered,
+};
 
 /// What became of a message for each of those it was for, on this node, and of its other half, for other nodes.
 ///
@@ -23,6 +26,11 @@ pub struct Report {
     pub closing: usize,
     /// What became of the message for connections on other nodes.
     pub remote: Remote,
+    /// Where the message stands in the log of the room, or of the last of them that keeps
+    /// [history](crate::HubBuilder::history): its members get it from there, and are not counted here.
+    pub position: Option<Position>,
+    /// Rooms that keep history and whose log has not taken the message, or has not said so in time.
+    pub not_logged: usize,
 }
 
 /// What became of something that concerns other nodes too.
@@ -49,7 +57,7 @@ pub struct Affected {
 }
 
 /// Why it is not known that the engine has taken a message for other nodes. Those on this node were served.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum PublishError {
     /// Nobody on another node gets it.
@@ -58,6 +66,13 @@ pub enum PublishError {
     /// The engine did not confirm it within a second: some nodes may get it.
     #[error("the link to the other nodes did not confirm it")]
     Unconfirmed,
+    /// The log of a room that keeps history has not taken it: nobody will ever see it.
+    #[error("rejected: {0}")]
+    Rejected(String),
+    /// The log of a room that keeps history has not said in time whether it has it: it may be seen, or not. Publishing
+    /// it again with the same [key](crate::Target::key) makes one message of both.
+    #[error("no answer from the log")]
+    Unknown,
 }
 
 impl Report {
@@ -98,8 +113,16 @@ pub struct FanOut {
     pub bytes: u64,
     /// Outboxes that took one.
     pub deliveries: u64,
-    /// Outboxes that did not, for any of the reasons in a [`Report`].
+    /// Outboxes that did not: `full + disconnected + too_large + closing`.
     pub dropped: u64,
+    /// Of those: they were full, where [`SlowReader::DropNewest`](crate::SlowReader) is the choice.
+    pub full: u64,
+    /// Their connection was closed because they were full.
+    pub disconnected: u64,
+    /// They could not hold the message even if they were empty.
+    pub too_large: u64,
+    /// Their connection was closing already.
+    pub closing: u64,
 }
 
 /// The counters behind [`FanOut`].
@@ -108,23 +131,44 @@ pub(crate) struct FanOutCounters {
     messages: AtomicU64,
     bytes: AtomicU64,
     deliveries: AtomicU64,
-    dropped: AtomicU64,
+    full: AtomicU64,
+    disconnected: AtomicU64,
+    too_large: AtomicU64,
+    closing: AtomicU64,
 }
 
 impl FanOutCounters {
     pub(crate) fn add(&self, bytes: usize, report: &Report) {
-        self.messages.fetch_add(1, Relaxed);
+        self.add_many(1, bytes, report);
+    }
+
+    pub(crate) fn add_many(&self, messages: usize, bytes: usize, report: &Report) {
+        self.messages.fetch_add(messages as u64, Relaxed);
         self.bytes.fetch_add(bytes as u64, Relaxed);
-        self.deliveries.fetch_add(report.queued as u64, Relaxed);
-        self.dropped.fetch_add((report.recipients() - report.queued) as u64, Relaxed);
+        let outcomes = [
+            (&self.deliveries, report.queued),
+            (&self.full, report.dropped),
+            (&self.disconnected, report.disconnected),
+            (&self.too_large, report.too_large),
+            (&self.closing, report.closing),
+        ];
+        for (counter, more) in outcomes.into_iter().filter(|(_, more)| *more > 0) {
+            counter.fetch_add(more as u64, Relaxed);
+        }
     }
 
     pub(crate) fn read(&self) -> FanOut {
-        FanOut {
+        let mut fan_out = FanOut {
             messages: self.messages.load(Relaxed),
             bytes: self.bytes.load(Relaxed),
             deliveries: self.deliveries.load(Relaxed),
-            dropped: self.dropped.load(Relaxed),
-        }
+            dropped: 0,
+            full: self.full.load(Relaxed),
+            disconnected: self.disconnected.load(Relaxed),
+            too_large: self.too_large.load(Relaxed),
+            closing: self.closing.load(Relaxed),
+        };
+        fan_out.dropped = fan_out.full + fan_out.disconnected + fan_out.too_large + fan_out.closing;
+        fan_out
     }
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::{conn::Conn, connector::Handshake};
+use crate::{adapter::ReadFrom, conn::Conn, connector::Handshake};
 
 use super::{
     Hub, JoinRequest, Kind,
@@ -62,7 +62,8 @@ impl Conn {
     /// [`JoinError`] for a connection that is closing, for a name that is none, at the limit of rooms, and when the
     /// join hook refuses.
     pub async fn join(&self, room: &str) -> Result<Joined, JoinError> {
-        self.join_now(room)
+        let (joined, _) = self.join_saying(room, ReadFrom::Last(0), |_| Box::new(|_| None)).await?;
+        Ok(joined)
     }
 
     pub(super) fn join_now(&self, room: &str) -> Result<Joined, JoinError> {
@@ -88,6 +89,7 @@ impl Conn {
             (room, left)
         };
         member.hub.tell_left(self, &room, left);
+        member.hub.has_left(self.id(), &room.name);
         left
     }
 
@@ -122,7 +124,7 @@ impl Handshake {
 
 impl Hub {
     /// Asks all that can be asked before a connection is in a room.
-    fn may_join(&self, request: &JoinRequest<'_>) -> Result<(), JoinError> {
+    pub(super) fn may_join(&self, request: &JoinRequest<'_>) -> Result<(), JoinError> {
         let fits = (1..=self.0.config.max_room_name).contains(&request.room.len());
         if !fits || request.room.contains(char::is_control) {
             return Err(JoinError::Name);
@@ -135,21 +137,29 @@ impl Hub {
 
     /// Puts a connection into a room that it may join.
     pub(crate) fn join(&self, conn: &Conn, name: &str) -> Result<Joined, JoinError> {
-        let joined = self.add(conn, name)?;
-        if joined != Joined::Already {
-            let created = joined == Joined::Created;
-            self.happened(Some(conn), || Some(What::Joined { room: name, created }));
-        }
+        let (joined, room) = self.enter(conn, name)?;
+        self.follow_soon(conn, &room);
         Ok(joined)
     }
 
-    fn add(&self, conn: &Conn, name: &str) -> Result<Joined, JoinError> {
+    /// As [`join`](Self::join), but that what the room keeps is the caller's to follow.
+    pub(super) fn enter(&self, conn: &Conn, name: &str) -> Result<(Joined, Arc<Group>), JoinError> {
+        let (joined, room) = self.add(conn, name)?;
+        if joined != Joined::Already {
+            let created = joined == Joined::Created;
+            self.happened(Some(conn), || Some(What::Joined { room: name, created }));
+            self.appear_if_wanted(conn, name);
+        }
+        Ok((joined, room))
+    }
+
+    fn add(&self, conn: &Conn, name: &str) -> Result<(Joined, Arc<Group>), JoinError> {
         let member = conn.member();
         // Held to the end: joins and leaves of one connection come one after the other, and none after its end.
         let mut rooms = member.rooms.lock();
         let rooms = rooms.as_mut().filter(|_| !conn.is_closing()).ok_or(JoinError::Closing)?;
-        if rooms.iter().any(|room| &*room.name == name) {
-            return Ok(Joined::Already);
+        if let Some(room) = rooms.iter().find(|room| &*room.name == name) {
+            return Ok((Joined::Already, room.clone()));
         }
         let limit = self.0.config.max_rooms;
         if rooms.len() >= limit {
@@ -163,13 +173,20 @@ impl Hub {
                 Added::Already => Joined::Already,
                 Added::Retired => continue,
             };
-            rooms.push(room);
-            return Ok(joined);
+            if let Some(followed) = room.followed() {
+                followed.enter(conn.id());
+            }
+            rooms.push(room.clone());
+            return Ok((joined, room));
         }
     }
 
     pub(super) fn leave(&self, conn: &Conn, room: &Arc<Group>) -> Left {
-        match room.remove(conn.id()) {
+        let removed = room.remove(conn.id());
+        if let Some(followed) = room.followed() {
+            followed.leave(conn.id());
+        }
+        match removed {
             Removed::NotThere => Left::NotThere,
             Removed::NotLast => Left::Left,
             Removed::Last => {

@@ -1,6 +1,7 @@
 //! [`Tap`]: watching what happens, without being able to slow it down.
 
 use std::{
+    collections::BTreeMap,
     fmt,
     pin::Pin,
     sync::{Arc, atomic::Ordering::Relaxed},
@@ -72,6 +73,16 @@ pub enum EventKind {
     },
     /// The link to the other nodes is another now.
     Link(Link),
+    /// The event's user has come into a room with [presence](crate::HubBuilder::presence_in) with a first connection, or
+    /// has gone with the last one, on whatever node.
+    Presence {
+        /// The room.
+        room: String,
+        /// Whether the user is there now.
+        online: bool,
+        /// The [metadata](crate::Conn::set_metadata) that the connection had when it came in.
+        meta: BTreeMap<String, String>,
+    },
     /// Another node was heard of.
     NodeCame(NodeId),
     /// Another node has left, or was not heard of any more.

@@ -10,12 +10,13 @@ use tokio::sync::mpsc::{self, error::TrySendError};
 
 use crate::{
     adapter::{Link, NodeId, Subject},
-    conn::{CloseInfo, Conn, Watcher, Watching},
+    conn::{CloseInfo, Conn, ConnId, Watcher, Watching},
     protocol::message::Message,
 };
 
 use super::{
     Hub, Member, Report,
+    presence::Change,
     tap::{Event, EventKind, Preview, Tap, TapFilter},
 };
 
@@ -74,7 +75,25 @@ pub(super) enum What<'a> {
     Link(Link),
     NodeCame(NodeId),
     NodeGone(NodeId),
+    Presence { room: &'a str, change: &'a Change },
     Broadcast { rooms: &'a [Subject], user: Option<&'a str>, message: &'a Message, report: Report },
+}
+
+impl Happening<'_> {
+    /// Whom it happened to, on whatever node.
+    fn id(&self) -> Option<ConnId> {
+        match &self.what {
+            What::Presence { change, .. } => Some(change.id),
+            _ => self.conn.map(Conn::id),
+        }
+    }
+
+    fn user(&self) -> Option<&str> {
+        match &self.what {
+            What::Presence { change, .. } => Some(&change.member.user),
+            _ => self.conn.and_then(Conn::user),
+        }
+    }
 }
 
 impl Watch {
@@ -175,14 +194,14 @@ impl TapFilter {
         let conn = happening.conn;
         let user = match happening.what {
             What::Broadcast { user, .. } => user,
-            _ => conn.and_then(Conn::user),
+            _ => happening.user(),
         };
         let in_room = |name: &String| match &happening.what {
-            What::Joined { room, .. } | What::Left { room, .. } => room == name,
+            What::Joined { room, .. } | What::Left { room, .. } | What::Presence { room, .. } => room == name,
             What::Broadcast { rooms, .. } => rooms.iter().any(|room| room.name() == name),
             _ => conn.is_some_and(|conn| conn.is_in(name)),
         };
-        self.conn.is_none_or(|id| conn.is_some_and(|conn| conn.id() == id))
+        self.conn.is_none_or(|id| happening.id() == Some(id))
             && self.user.as_deref().is_none_or(|name| user == Some(name))
             && self.room.as_ref().is_none_or(in_room)
     }
@@ -210,6 +229,11 @@ impl TapFilter {
             What::Link(link) => EventKind::Link(*link),
             What::NodeCame(node) => EventKind::NodeCame(*node),
             What::NodeGone(node) => EventKind::NodeGone(*node),
+            What::Presence { room, change } => EventKind::Presence {
+                room: (*room).to_owned(),
+                online: change.online,
+                meta: change.member.meta.clone(),
+            },
             What::Closed(CloseInfo { code, reason, cause }) => {
                 EventKind::Closed { code: *code, reason: reason.clone(), cause: cause.clone() }
             }
@@ -218,8 +242,7 @@ impl TapFilter {
             }
             What::Left { room, emptied } => EventKind::Left { room: (*room).to_owned(), emptied: *emptied },
         };
-        let conn = happening.conn;
-        Some(Event { conn: conn.map(Conn::id), user: conn.and_then(Conn::user).map(ToOwned::to_owned), kind })
+        Some(Event { conn: happening.id(), user: happening.user().map(ToOwned::to_owned), kind })
     }
 }
 

@@ -1,6 +1,6 @@
 //! [`Target`]: whom a message is for.
 
-use std::{collections::HashSet, sync::Arc};
+use std::{collections::HashSet, convert::Infallible, sync::Arc};
 
 use indexmap::IndexSet;
 
@@ -10,16 +10,20 @@ use crate::{
     protocol::{close::CloseFrame, deflate::Outgoing, encoded::Encoded, message::Message},
 };
 
-use super::{Affected, Hub, Left, PublishError, Remote, Report, cluster::Act, group::Group, taps::What};
+use super::{
+    Affected, Hub, Left, PublishError, Remote, Report, cluster::Act, group::Group, history::Publishing,
+    taps::What,
+};
 
 /// Whom a message is for: a room, several rooms, a user, one connection, or everybody; on every node, if the hub has
 /// an [adapter](crate::HubBuilder::adapter).
 #[derive(Debug, Clone)]
 #[must_use = "nothing is sent before `send`"]
 pub struct Target {
-    hub: Hub,
-    to: To,
-    except: Vec<ConnId>,
+    pub(super) hub: Hub,
+    pub(super) to: To,
+    pub(super) except: Vec<ConnId>,
+    pub(super) key: Option<String>,
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -44,21 +48,58 @@ impl Target {
         self
     }
 
+    /// Names what is sent, for rooms that keep [history](crate::HubBuilder::history): the same key within five minutes
+    /// makes one message, so that a publisher who got no answer may repeat it. Elsewhere it does nothing.
+    pub fn key(mut self, key: impl Into<String>) -> Self {
+        self.key = Some(key.into());
+        self
+    }
+
     /// Puts the message into the outbox of everybody it is for on this node, and hands it over for the others. It
     /// waits for no peer and no engine: what happens to a full outbox is each handler's
     /// [`SlowReader`](crate::SlowReader) choice. A connection that is in several of the rooms gets it once.
+    ///
+    /// A room that keeps [history](crate::HubBuilder::history) gets it through its log, which this waits for, for a
+    /// second at most; [`publish`](Self::publish) says why the log has not taken it.
     pub async fn send(&self, message: impl Into<Message>) -> Report {
-        self.send_act(&Act::Send { message: message.into(), other: None })
+        self.send_both(message.into(), None, false).await
+    }
+
+    /// As [`send`](Self::send), with the message's form for those who speak another subprotocol.
+    pub(crate) async fn send_both(
+        &self,
+        message: Message,
+        other: Option<(String, Message)>,
+        framed: bool,
+    ) -> Report {
+        let mut report = Report::default();
+        // What has failed is in the report.
+        let _ = self.send_parted(message, other, framed, &mut report).await;
+        report
     }
 
     /// As [`send`](Self::send), and waits until the engine between the nodes has taken the message. It is sent once,
     /// whatever this returns.
     ///
+    /// For a room that keeps [history](crate::HubBuilder::history) `Ok` says that the log has it, and
+    /// [`Report::position`] where.
+    ///
     /// # Errors
     ///
     /// [`PublishError`], within a second; connections of this node were served then.
     pub async fn publish(&self, message: impl Into<Message>) -> Result<Report, PublishError> {
-        let report = self.send(message).await;
+        self.publish_both(message.into(), None, false).await
+    }
+
+    /// As [`publish`](Self::publish), with the message's form for those who speak another subprotocol.
+    pub(crate) async fn publish_both(
+        &self,
+        message: Message,
+        other: Option<(String, Message)>,
+        framed: bool,
+    ) -> Result<Report, PublishError> {
+        let mut report = Report::default();
+        self.send_parted(message, other, framed, &mut report).await?;
         match (report.remote, &self.hub.0.cluster) {
             (Remote::NotHandedOver(reason), _) => Err(PublishError::NotHandedOver(reason)),
             (Remote::HandedOver, Some(cluster)) => {
@@ -133,6 +174,28 @@ impl Target {
         }
     }
 
+    /// Sends to rooms that keep history through their logs, and to the others at once.
+    async fn send_parted(
+        &self,
+        message: Message,
+        other: Option<(String, Message)>,
+        framed: bool,
+        report: &mut Report,
+    ) -> Result<(), PublishError> {
+        if !self.keeps_history() {
+            *report = self.send_act(&Act::Send { message, other });
+            return Ok(());
+        }
+        let (logged, rest) = self.parted();
+        if let Some(rest) = rest {
+            *report = rest.send_act(&Act::Send { message: message.clone(), other: other.clone() });
+        }
+        if logged.is_empty() {
+            return Ok(());
+        }
+        self.append_to(&logged, Publishing { message, other, framed }, report).await
+    }
+
     fn send_act(&self, act: &Act) -> Report {
         let mut report = self.send_here(act);
         report.remote = self.hand_over(act);
@@ -153,25 +216,49 @@ impl Target {
 
     fn send_here(&self, act: &Act) -> Report {
         let Act::Send { message, other } = act else { return Report::default() };
-        let Some((protocol, packed)) = other else { return self.send_where(message, |_| true) };
+        let (protocol, form) = match other {
+            Some((protocol, other)) => (Some(protocol.as_str()), other),
+            None => (None, message),
+        };
+        let Ok(report) = self.offer_forms(message, protocol, || Ok::<_, Infallible>(form.clone()));
+        self.tell_taps(message, report);
+        report
+    }
+
+    /// Puts a message into the outboxes of this node. Those who speak `protocol` get another form of it, after the
+    /// others, which is made for the first of them.
+    pub(crate) fn offer_forms<E>(
+        &self,
+        message: &Message,
+        protocol: Option<&str>,
+        other: impl FnOnce() -> Result<Message, E>,
+    ) -> Result<Report, E> {
+        let mut report = Report::default();
         let mut others = Vec::new();
-        let mut report = self.send_where(message, |conn| {
-            let speaks_other = conn.protocol() == Some(protocol);
+        let somebody = self.offer(message, &mut report, |conn| {
+            let speaks_other = protocol.is_some() && conn.protocol() == protocol;
             if speaks_other {
                 others.push(conn.clone());
             }
             !speaks_other
         });
-        self.offer_to(&others, packed, &mut report);
-        report
+        if !others.is_empty() {
+            let other = other()?;
+            let encoded = self.hub.encode(&other, others.iter().filter_map(Conn::outgoing).copied());
+            let mut later = Later::default();
+            others.iter().for_each(|conn| report.add(conn.offer(&encoded, &mut later)));
+        }
+        if somebody {
+            self.hub.0.fan_out.add(message.len(), &report);
+        }
+        Ok(report)
     }
 
-    /// Puts a message into the outboxes of those of this node who are `wanted`. Locks are held while that is asked.
-    pub(crate) fn send_where(&self, message: &Message, mut wanted: impl FnMut(&Conn) -> bool) -> Report {
+    /// Offers a message to those who are `wanted`; whether there is anybody. Locks are held while that is asked.
+    fn offer(&self, message: &Message, report: &mut Report, mut wanted: impl FnMut(&Conn) -> bool) -> bool {
         let (groups, one) = (self.groups(), self.one());
-        let mut report = Report::default();
         if groups.is_empty() && one.is_none() {
-            return report;
+            return false;
         }
         let outgoing = groups.iter().flat_map(|group| group.outgoing());
         let outgoing = outgoing.chain(one.as_ref().and_then(Conn::outgoing).copied());
@@ -179,43 +266,30 @@ impl Target {
         let mut later = Later::default();
         let mut seen = (groups.len() > 1).then(HashSet::new);
         for group in groups {
-            group.send(&encoded, &self.except, seen.as_mut(), &mut wanted, &mut report, &mut later);
+            group.send(&encoded, &self.except, seen.as_mut(), &mut wanted, report, &mut later);
         }
         if let Some(conn) = one.filter(|conn| !self.except.contains(&conn.id()) && wanted(conn)) {
             report.add(conn.offer(&encoded, &mut later));
         }
-        drop(later);
-        self.hub.0.fan_out.add(message.len(), &report);
+        true
+    }
+
+    pub(crate) fn tell_taps(&self, message: &Message, report: Report) {
         let (rooms, user) = match &self.to {
             To::Rooms(rooms) => (rooms.as_slice(), None),
             To::User(user) => (&[][..], Some(user.name())),
             To::Conn(_) | To::Everybody => (&[][..], None),
         };
         self.hub.was_broadcast(What::Broadcast { rooms, user, message, report });
-        report
     }
 
-    /// Puts a message into the outboxes of some whom [`send_where`](Self::send_where) did not want.
-    pub(crate) fn offer_to(&self, conns: &[Conn], message: &Message, report: &mut Report) {
-        if conns.is_empty() {
-            return;
-        }
-        let outgoing = conns.iter().filter_map(Conn::outgoing).copied();
-        let encoded = self.hub.encode(message, outgoing);
-        let mut later = Later::default();
-        for conn in conns {
-            report.add(conn.offer(&encoded, &mut later));
-        }
-    }
-
-    /// Hands a message over that was [sent here](Self::send_where), with its form for those who speak another
-    /// subprotocol: other nodes cannot make it.
+    /// As [`send`](Self::send), with the form that those get who speak `protocol`: other nodes cannot make it.
     #[cfg(feature = "commands")]
-    pub(crate) fn hand_over_both(&self, message: Message, other: (String, Message)) -> Remote {
-        self.hand_over(&Act::Send { message, other: Some(other) })
+    pub(crate) fn send_forms(&self, message: Message, protocol: &str, other: Message) -> Report {
+        self.send_act(&Act::Send { message, other: Some((protocol.to_owned(), other)) })
     }
 
-    /// Whether there are other nodes to hand something over to.
+    /// Whether there are other nodes.
     #[cfg(feature = "commands")]
     pub(crate) fn is_clustered(&self) -> bool {
         self.hub.0.cluster.is_some()
@@ -251,7 +325,7 @@ impl Hub {
     }
 
     pub(super) fn to(&self, to: To) -> Target {
-        Target { hub: self.clone(), to, except: Vec::new() }
+        Target { hub: self.clone(), to, except: Vec::new(), key: None }
     }
 
     /// All forms of a message, made before any group is locked.

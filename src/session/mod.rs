@@ -57,14 +57,22 @@ impl<Place: Send> Session<Place> {
 }
 
 /// The callbacks between the first and the last, until the connection is over or one of them fails.
-async fn talk(connector: &mut dyn Connector, conn: &Conn, wire: &mut Wire) -> Result<(), Disconnect> {
-    alongside(wire, || connector.on_open(conn)).await?;
-    conn.opened();
-    loop {
-        match poll_fn(|cx| wire.poll_next(cx)).await {
-            Next::Message(message) => alongside(wire, || connector.on_message(conn, message)).await?,
-            Next::Pong(round_trip) => alongside(wire, || connector.on_pong(conn, round_trip)).await?,
-            Next::Over => return Ok(()),
+// No `async fn`, as for `run`.
+#[allow(clippy::manual_async_fn)]
+fn talk(
+    connector: &mut dyn Connector,
+    conn: &Conn,
+    wire: &mut Wire,
+) -> impl Future<Output = Result<(), Disconnect>> + Send {
+    async move {
+        alongside(wire, || connector.on_open(conn)).await?;
+        conn.opened();
+        loop {
+            match poll_fn(|cx| wire.poll_next(cx)).await {
+                Next::Message(message) => alongside(wire, || connector.on_message(conn, message)).await?,
+                Next::Pong(round_trip) => alongside(wire, || connector.on_pong(conn, round_trip)).await?,
+                Next::Over => return Ok(()),
+            }
         }
     }
 }

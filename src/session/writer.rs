@@ -25,22 +25,29 @@ const CONTROL_MAX: usize = 4096;
 /// The writing side of a session.
 #[derive(Default)]
 pub(crate) struct Writer {
-    control: BytesMut,
-    /// The ping to answer once the control frames before it are gone.
-    latest_ping: Option<Bytes>,
+    /// Boxed, since most of the time there is nothing in it.
+    control: Option<Box<Control>>,
     /// Something was written since the transport was last flushed.
     unflushed: bool,
+}
+
+/// Control frames that wait.
+#[derive(Default)]
+struct Control {
+    frames: BytesMut,
+    /// The ping to answer once these frames are gone.
+    latest_ping: Option<Bytes>,
 }
 
 impl Writer {
     /// Every control frame that was handed over has been written.
     pub(crate) fn is_empty(&self) -> bool {
-        self.control.is_empty() && self.latest_ping.is_none() && !self.unflushed
+        self.control.is_none() && !self.unflushed
     }
 
     /// Whether a control frame may be queued that can also wait.
     pub(crate) fn has_room(&self) -> bool {
-        self.control.len() < CONTROL_MAX
+        self.control.as_ref().is_none_or(|control| control.frames.len() < CONTROL_MAX)
     }
 
     pub(crate) fn ping(&mut self, payload: &[u8]) {
@@ -51,7 +58,7 @@ impl Writer {
         if self.has_room() {
             self.control_frame(OpCode::Pong, &payload);
         } else {
-            self.latest_ping = Some(payload);
+            self.control.get_or_insert_default().latest_ping = Some(payload);
         }
     }
 
@@ -60,8 +67,9 @@ impl Writer {
         let mut header = [0; MAX_HEADER];
         let len = payload.len() as u64;
         let size = Header { fin: true, compressed: false, opcode, mask: None, len }.write(&mut header);
-        self.control.extend_from_slice(&header[..size]);
-        self.control.extend_from_slice(payload);
+        let frames = &mut self.control.get_or_insert_default().frames;
+        frames.extend_from_slice(&header[..size]);
+        frames.extend_from_slice(payload);
     }
 
     /// Writes until everything has been taken, or the transport takes no more.
@@ -74,19 +82,18 @@ impl Writer {
         traffic: &mut Traffic,
     ) -> Poll<io::Result<()>> {
         loop {
-            if self.control.is_empty() {
-                if let Some(payload) = self.latest_ping.take() {
-                    self.control_frame(OpCode::Pong, &payload);
-                }
-                if let Some(frame) = outbox.take_close() {
-                    let payload = frame.map(|frame| frame.payload()).unwrap_or_default();
-                    self.control_frame(OpCode::Close, &payload);
-                }
+            if self.control.is_none()
+                && let Some(frame) = outbox.take_close()
+            {
+                let payload = frame.map(|frame| frame.payload()).unwrap_or_default();
+                self.control_frame(OpCode::Close, &payload);
             }
             let mut slices = [IoSlice::new(&[]); MAX_SLICES];
             let mut used = rest.fill(&mut slices, 0);
-            if !self.control.is_empty() && used < MAX_SLICES {
-                slices[used] = IoSlice::new(&self.control);
+            if let Some(control) = &self.control
+                && used < MAX_SLICES
+            {
+                slices[used] = IoSlice::new(&control.frames);
                 used += 1;
             }
             used = outbox.fill(&mut slices, used);
@@ -120,14 +127,22 @@ impl Writer {
             rest.advance(of_rest);
             count -= of_rest;
         }
-        let control = count.min(self.control.len());
-        if control > 0 {
-            self.control.advance(control);
-            count -= control;
-            if self.control.is_empty() {
-                self.control = BytesMut::new();
+        if let Some(control) = &mut self.control {
+            let of_control = count.min(control.frames.len());
+            control.frames.advance(of_control);
+            count -= of_control;
+            if control.frames.is_empty() {
+                self.control_written();
             }
         }
         outbox.written(count, rest)
+    }
+
+    /// All control frames are gone, and the ping that was to be answered then can be.
+    fn control_written(&mut self) {
+        let latest_ping = self.control.take().and_then(|control| control.latest_ping);
+        if let Some(payload) = latest_ping {
+            self.control_frame(OpCode::Pong, &payload);
+        }
     }
 }

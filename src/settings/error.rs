@@ -15,6 +15,6 @@ pub enum SettingsError {
         problem: String,
     },
     /// The engine's adapter is not in this build.
-    #[error("adapter_type: the adapter {0} is not in this build; allowed here is memory")]
+    #[error("adapter_type: the adapter {0} is not in this build: its feature `{0}` is off")]
     Adapter(AdapterType),
 }

@@ -48,12 +48,13 @@ mod compression;
 #[cfg(not(feature = "deflate"))]
 #[path = "compression_off.rs"]
 mod compression;
+mod engine;
 mod env;
 mod error;
 mod knobs;
 mod value;
 
-use std::fmt;
+use std::{fmt, sync::Arc};
 
 use serde::{Deserialize, Deserializer, de::Error as _};
 
@@ -66,6 +67,7 @@ use self::{
     value::Problem,
 };
 use crate::{
+    adapter::Adapter,
     config::{ConnConfig, RateLimit},
     handler::Handler,
     hub::Hub,
@@ -78,14 +80,14 @@ pub struct Settings(Knobs);
 impl Settings {
     /// Turns the knobs of a handler.
     ///
-    /// Those of the hub take effect through [`hub`](Self::hub). If only one of `outbox_bytes` and `outbox_messages` is
-    /// set, the other gets its default.
+    /// Those of the hub, and the adapter, take effect through [`hub`](Self::hub). If only one of `outbox_bytes` and
+    /// `outbox_messages` is set, the other gets its default.
     ///
     /// # Errors
     ///
-    /// [`SettingsError::Adapter`] if the adapter is not in this build.
+    /// As [`hub`](Self::hub): a handler whose hub would be alone is refused as well.
     pub fn apply<F>(&self, mut handler: Handler<F>) -> Result<Handler<F>, SettingsError> {
-        self.adapter_is_here()?;
+        self.engine()?;
         let knobs = &self.0;
         macro_rules! turn {
             ($($knob:ident),*) => {
@@ -124,14 +126,17 @@ impl Settings {
         Ok(handler)
     }
 
-    /// A hub with these limits, for [`Handler::hub`].
+    /// A hub with these limits and this adapter, for [`Handler::hub`]. With an adapter it begins to connect, and has to
+    /// be called within a runtime.
     ///
     /// # Errors
     ///
-    /// [`SettingsError::Adapter`] if the adapter is not in this build.
+    /// [`SettingsError::Adapter`] if the adapter is not in this build, [`SettingsError::Value`] if its URL is none.
     pub fn hub(&self) -> Result<Hub, SettingsError> {
-        self.adapter_is_here()?;
         let mut builder = Hub::builder();
+        if let Some(adapter) = self.engine()? {
+            builder = builder.adapter(adapter);
+        }
         if let Some(rooms) = self.0.max_rooms {
             builder = builder.max_rooms(rooms);
         }
@@ -155,10 +160,10 @@ impl Settings {
         }
     }
 
-    fn adapter_is_here(&self) -> Result<(), SettingsError> {
-        match self.adapter_type() {
-            AdapterType::Memory => Ok(()),
-            other => Err(SettingsError::Adapter(other)),
+    fn engine(&self) -> Result<Option<Arc<dyn Adapter>>, SettingsError> {
+        match self.adapter() {
+            Some(settings) => engine::adapter(self.adapter_type(), settings),
+            None => Ok(None),
         }
     }
 

@@ -36,9 +36,11 @@
 //!
 //! Everything here panics when it sees what it did not expect, and says what it saw: it is for tests.
 
+pub mod adapter;
 mod answer;
 mod client;
 mod frame;
+pub mod history;
 mod opening;
 mod serve;
 

@@ -271,13 +271,16 @@ test("a page of another origin can neither read, change, log in, frame nor open 
     return tried;
   }, server.address);
   evil.close();
-  assert.deepEqual(results, { read: "TypeError", change: "opaque", preflight: "TypeError", socket: "refused", script: "loaded", frame: "blocked" });
+  assert.deepEqual(results, { read: "TypeError", change: "opaque", preflight: "TypeError", socket: "refused", script: "refused", frame: "blocked" });
   assert.ok(complaints.some((it) => /frame/i.test(it) && /ancestors|Options|refused/i.test(it)), complaints.join("\n"));
   await page.close();
   ann.send("still alone");
   await until("it is heard", () => ann.heard.length > 0);
   assert.deepEqual(ann.heard, ["still alone"], "nothing was changed");
 });
+
+/** The name of a room has no control characters. */
+const asRoom = (text) => text.replace(/\t/g, " ");
 
 test("100 hostile strings in every field that a peer can fill are shown, and none runs", async ({ enter, join }) => {
   assert.ok(hostile.length >= 100);
@@ -287,7 +290,7 @@ test("100 hostile strings in every field that a peer can fill are shown, and non
   let last;
   for (const text of hostile) {
     const path = `/${encodeURIComponent(text)}${text.replace(/[^!-~]|[?#\\^{}|<>"`%]/g, "")}/x`;
-    const socket = await join({ user: text, room: text }, { path, headers: { "user-agent": text.replace(/[^ -~]/g, "") } });
+    const socket = await join({ user: text, room: asRoom(text) }, { path, headers: { "user-agent": text.replace(/[^ -~]/g, "") } });
     socket.send(text);
     last = socket;
   }
@@ -319,12 +322,12 @@ test("100 hostile strings in every field that a peer can fill are shown, and non
       await on.click();
       await until("the next part", async () => (await page.getByRole("status").last().textContent()) !== before);
     }
-    for (const text of hostile) assert.ok(shown.includes(text), `${kind}: ${text}`);
+    for (const text of hostile.map(kind === "rooms" ? asRoom : String)) assert.ok(shown.includes(text), `${kind}: ${text}`);
   }
   for (const text of hostile) {
-    for (const kind of ["User", "Room"]) {
-      await go(page, `#/${kind.toLowerCase()}/${encodeURIComponent(text)}`);
-      await until(`${kind} ${text}`, () => page.evaluate((title) => document.querySelector("h1").textContent === title, `${kind} ${text}`));
+    for (const [kind, name] of [["User", text], ["Room", asRoom(text)]]) {
+      await go(page, `#/${kind.toLowerCase()}/${encodeURIComponent(name)}`);
+      await until(`${kind} ${name}`, () => page.evaluate((title) => document.querySelector("h1").textContent === title, `${kind} ${name}`));
       await unharmed();
     }
   }

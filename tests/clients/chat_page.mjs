@@ -65,6 +65,7 @@ async function say(page, text) {
 }
 
 const log = (page) => page.getByRole("log");
+const room = (page, name) => page.getByRole("navigation", { name: "Rooms" }).getByRole("button", { name });
 const here = (page) => page.getByRole("region", { name: "Here now" }).getByRole("listitem");
 const picture = (page, name) => page.screenshot({ path: join(screenshots, `chat-${name}.png`) });
 
@@ -78,7 +79,8 @@ async function said(page, count) {
 
 /** The close code and reason with which the server refuses `nick`. */
 async function refusal(server, nick) {
-  const socket = new WebSocket(`ws://${server.address}/ws?nick=${encodeURIComponent(nick)}`);
+  const url = `ws://${server.address}/ws?nick=${encodeURIComponent(nick)}`;
+  const socket = new WebSocket(url, "gustnado.v1.json");
   const [code, reason] = await once(socket, "close");
   return { code, reason: reason.toString() };
 }
@@ -87,6 +89,7 @@ test("what one says is shown to both, in the same order", async ({ enter }) => {
   const ada = await enter("Ada");
   const grace = await enter("Grace");
   await log(ada).getByText("Grace joined").waitFor();
+  await grace.getByText("Here now: 2").waitFor();
   assert.deepEqual(await here(grace).allTextContents(), ["Ada", "Grace (you)"]);
 
   const expected = [];
@@ -140,6 +143,7 @@ test("a closed tab is shown to the other as having left", async ({ enter }) => {
   await log(ada).getByText("Grace joined").waitFor();
   await grace.close();
   await log(ada).getByText("Grace left").waitFor();
+  await ada.getByText("Here now: 1").waitFor();
   assert.deepEqual(await here(ada).allTextContents(), ["Ada (you)"]);
 });
 
@@ -164,10 +168,45 @@ test("the room can be used with the keyboard alone", async ({ arrive }) => {
   await page.keyboard.type("no mouse");
   await page.keyboard.press("Enter");
   assert.deepEqual(await said(page, 1), [["Ada", "no mouse"]]);
-  await page.keyboard.press("Shift+Tab"); // the log, which scrolls by keys
-  await page.keyboard.press("Shift+Tab");
+  const passed = [];
+  while (passed.at(-1) !== "leave" && passed.length < 20) {
+    await page.keyboard.press("Shift+Tab");
+    passed.push(await page.evaluate(() => document.activeElement.id));
+  }
+  assert.equal(passed[0], "log", "which scrolls by keys");
   await page.keyboard.press("Enter");
   await page.getByLabel("Nickname").waitFor();
+});
+
+test("rooms are apart, and one that is not shown counts what is said there", async ({ enter }) => {
+  const ada = await enter("Ada");
+  const grace = await enter("Grace");
+  await room(grace, "help").click();
+  await room(ada, "help").click();
+  await log(grace).getByText("Ada joined").waitFor();
+  await say(grace, "anybody?");
+  assert.deepEqual(await said(ada, 1), [["Grace", "anybody?"]]);
+  await room(ada, "lobby").click();
+  assert.equal(await log(ada).locator(".said").count(), 0);
+  await say(grace, "nobody?");
+  await room(ada, "help 1 unread").waitFor();
+  await room(ada, "help").click();
+  assert.deepEqual(await said(ada, 2), [["Grace", "anybody?"], ["Grace", "nobody?"]]);
+  assert.equal(await ada.getByText("unread").count(), 0);
+
+  await ada.getByLabel("Another room", { exact: true }).fill("<i>ours</i>");
+  await ada.keyboard.press("Enter");
+  await room(ada, "<i>ours</i>").waitFor();
+  await ada.getByText("Here now: 1").waitFor();
+  assert.deepEqual(await here(ada).allTextContents(), ["Ada (you)"]);
+});
+
+test("a reloaded page is who it was, and in the room that it was in", async ({ enter }) => {
+  const ada = await enter("Ada");
+  await room(ada, "help").click();
+  await ada.reload();
+  await ada.getByText("You are Ada").waitFor();
+  await ada.locator("[aria-current]", { hasText: "help" }).waitFor();
 });
 
 test("a page whose server was restarted comes back and can talk", async ({ server, enter }) => {
@@ -175,11 +214,12 @@ test("a page whose server was restarted comes back and can talk", async ({ serve
   const { address } = server;
   await server.stop();
   await page.getByText("Connection lost").waitFor();
-  await page.getByLabel("Message", { exact: true }).fill("written while away");
-  await page.keyboard.press("Enter"); // kept, not lost
+  await say(page, "written while away");
+  await log(page).locator(".waiting").getByText("written while away").waitFor();
   await picture(page, "lost");
   Object.assign(server, await start("chat", { address }));
   await log(page).getByText("You are back").waitFor();
-  await page.keyboard.press("Enter");
+  await page.waitForFunction(() => document.querySelector(".waiting") === null);
   assert.deepEqual(await said(page, 1), [["Ada", "written while away"]]);
+  await page.getByText("You are Ada").waitFor();
 });

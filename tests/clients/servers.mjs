@@ -9,7 +9,7 @@ import { fileURLToPath } from "node:url";
 const root = resolve(dirname(fileURLToPath(import.meta.url)), "../..");
 export const target = resolve(root, process.env.CARGO_TARGET_DIR ?? "target");
 
-/** Runs the built example `name`; resolves to `{ address, stop }` once it listens. */
+/** Runs the built example `name`; resolves to `{ address, interrupt, stop }` once it listens. */
 export async function start(name, { address = "127.0.0.1:0", args = [] } = {}) {
   const program = join(target, "debug", "examples", name);
   const server = spawn(program, [address, ...args], { stdio: ["ignore", "pipe", "pipe"] });

@@ -43,7 +43,7 @@ fn compressed(mut frame: Vec<u8>) -> Vec<u8> {
 /// Sends it to a server with this limit; what it cost, until the connection was closed with 1009.
 async fn explode(frames: &[Vec<u8>], limit: usize, options: Compression) {
     let handler = echo().max_message_size(limit).outbox_limits(8 * MIB, 1024).compression(options);
-    let mut client = connect(&handler).await;
+    let client = connect(&handler).await;
     let meter = Meter::start();
     let (mut read, mut write) = tokio::io::split(client.io);
     let sending = async {

@@ -13,6 +13,7 @@ pub const MIB: usize = 1024 * KIB;
 pub const GIB: usize = 1024 * MIB;
 
 static CURRENT: AtomicUsize = AtomicUsize::new(0);
+static ALLOCATIONS: AtomicUsize = AtomicUsize::new(0);
 static PEAK: AtomicUsize = AtomicUsize::new(0);
 static ALONE: Mutex<()> = Mutex::new(());
 
@@ -22,6 +23,7 @@ static COUNTING: Counting = Counting;
 struct Counting;
 
 fn add(bytes: usize) {
+    ALLOCATIONS.fetch_add(1, Relaxed);
     let current = CURRENT.fetch_add(bytes, Relaxed) + bytes;
     PEAK.fetch_max(current, Relaxed);
 }
@@ -64,16 +66,22 @@ pub fn alone(test: impl Future<Output = ()>) {
     drop(runtime);
 }
 
-/// Bytes since a moment.
+/// Bytes and allocations since a moment.
 pub struct Meter {
     start: usize,
+    allocations: usize,
 }
 
 impl Meter {
     pub fn start() -> Self {
         let start = CURRENT.load(Relaxed);
         PEAK.store(start, Relaxed);
-        Self { start }
+        Self { start, allocations: ALLOCATIONS.load(Relaxed) }
+    }
+
+    /// How often something was allocated, or grew.
+    pub fn allocations(&self) -> usize {
+        ALLOCATIONS.load(Relaxed) - self.allocations
     }
 
     /// The most that was allocated at one time, beyond what was at the start.

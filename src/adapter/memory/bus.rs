@@ -13,7 +13,9 @@ use bytes::Bytes;
 use parking_lot::Mutex;
 use tokio::sync::mpsc;
 
-use crate::adapter::{Inbox, Link, NodeId, Subject};
+use crate::adapter::{
+    AppendError, Appended, Inbox, Link, MemoryLog, NodeId, Position, ReadFrom, Retention, Slice, Subject,
+};
 
 use super::Memory;
 
@@ -46,6 +48,7 @@ type Lose = Box<dyn FnMut(NodeId, &Subject) -> bool + Send>;
 struct Bus {
     nodes: BTreeMap<NodeId, Node>,
     lose: Option<Lose>,
+    log: MemoryLog,
 }
 
 /// One end of the bus.
@@ -69,6 +72,7 @@ pub(super) struct Place {
 /// What the inbox is to be told.
 enum Said {
     Packet(Subject, Bytes),
+    Entry(Subject, Position, Bytes),
     Link(Link),
     Interrupted,
 }
@@ -97,7 +101,7 @@ impl MemoryBus {
         }
     }
 
-    /// Loses packets without a word: those for which `lose` says so, asked for each node that one would come to. It
+    /// Loses packets and entries without a word: those for which `lose` says so, asked for each node that one would come to. It
     /// must not call the bus.
     pub fn lose(&self, lose: impl FnMut(NodeId, &Subject) -> bool + Send + 'static) {
         self.0.lock().lose = Some(Box::new(lose));
@@ -106,6 +110,36 @@ impl MemoryBus {
     /// Loses nothing any more.
     pub fn lose_nothing(&self) {
         self.0.lock().lose = None;
+    }
+
+    /// Forgets every log, as an engine does that is restarted without its data: they begin anew.
+    pub fn forget_logs(&self) {
+        self.0.lock().log.clear();
+    }
+
+    pub(super) fn append(
+        &self,
+        room: &str,
+        entry: &Bytes,
+        key: Option<&str>,
+        retention: Retention,
+    ) -> Result<Position, AppendError> {
+        // Under the lock, so that entries come in the order of their offsets.
+        let bus = &mut *self.0.lock();
+        let Appended { position, new } = bus.log.append(room, entry.clone(), key, retention)?;
+        if new {
+            let subject = Subject::room(room);
+            bus.say_to_interested(&subject, || Said::Entry(subject.clone(), position, entry.clone()));
+        }
+        Ok(position)
+    }
+
+    pub(super) fn read(&self, room: &str, from: ReadFrom, max: usize, retention: Retention) -> Slice {
+        self.0.lock().log.read(room, from, max, retention)
+    }
+
+    pub(super) fn tops(&self, rooms: &[&str]) -> Vec<Option<Position>> {
+        self.0.lock().log.tops(rooms)
     }
 
     pub(super) fn enter(&self, node: NodeId, inbox: Arc<dyn Inbox>) -> Arc<Place> {
@@ -145,11 +179,16 @@ impl MemoryBus {
     }
 
     pub(super) fn deliver(&self, subject: &Subject, packet: &Bytes) {
-        let bus = &mut *self.0.lock();
-        for (id, node) in &bus.nodes {
-            let lost = bus.lose.as_mut().is_some_and(|lose| lose(*id, subject));
-            if node.link == Link::Up && node.interests.contains(subject) && !lost {
-                node.say(Said::Packet(subject.clone(), packet.clone()));
+        self.0.lock().say_to_interested(subject, || Said::Packet(subject.clone(), packet.clone()));
+    }
+}
+
+impl Bus {
+    fn say_to_interested(&mut self, subject: &Subject, said: impl Fn() -> Said) {
+        for (id, node) in &self.nodes {
+            let comes = node.link == Link::Up && node.interests.contains(subject);
+            if comes && !self.lose.as_mut().is_some_and(|lose| lose(*id, subject)) {
+                node.say(said());
             }
         }
     }
@@ -176,6 +215,10 @@ async fn tell(inbox: Arc<dyn Inbox>, mut said: mpsc::Receiver<Said>, place: Arc<
             Said::Packet(subject, packet) => {
                 place.received.fetch_add(1, Relaxed);
                 inbox.packet(&subject, packet);
+            }
+            Said::Entry(subject, position, entry) => {
+                place.received.fetch_add(1, Relaxed);
+                inbox.entry(subject.name(), position, entry);
             }
             Said::Link(link) => inbox.link_changed(link),
             Said::Interrupted => inbox.interrupted(),

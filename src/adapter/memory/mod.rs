@@ -13,7 +13,10 @@ use bytes::Bytes;
 pub use self::bus::MemoryBus;
 use self::bus::Place;
 
-use super::{Adapter, AdapterTraffic, Inbox, Link, NodeId, NotHandedOver, Subject, Unavailable};
+use super::{
+    Adapter, AdapterTraffic, AppendError, History, Inbox, Link, NodeId, NotHandedOver, Position, ReadFrom,
+    Retention, Slice, Subject, Unavailable,
+};
 
 /// One hub's end of a [`MemoryBus`].
 #[derive(Debug)]
@@ -27,6 +30,10 @@ pub struct Memory {
 impl Memory {
     fn new(bus: MemoryBus) -> Self {
         Self { bus, place: OnceLock::new(), published: AtomicU64::new(0), refused: AtomicU64::new(0) }
+    }
+
+    fn if_up(&self) -> Result<(), Unavailable> {
+        if self.link() == Link::Up { Ok(()) } else { Err(Unavailable) }
     }
 
     fn try_publish(&self, subject: &Subject, packet: &Bytes) -> Result<(), NotHandedOver> {
@@ -75,18 +82,56 @@ impl Adapter for Memory {
 
     fn traffic(&self) -> AdapterTraffic {
         let place = self.place.get();
-        let mut traffic = AdapterTraffic::default();
-        traffic.published = self.published.load(Relaxed);
-        traffic.refused = self.refused.load(Relaxed);
-        traffic.received = place.map_or(0, |place| place.received.load(Relaxed));
-        traffic.reconnects = place.map_or(0, |place| place.reconnects.load(Relaxed));
-        traffic
+        AdapterTraffic {
+            published: self.published.load(Relaxed),
+            refused: self.refused.load(Relaxed),
+            received: place.map_or(0, |place| place.received.load(Relaxed)),
+            reconnects: place.map_or(0, |place| place.reconnects.load(Relaxed)),
+            ..AdapterTraffic::default()
+        }
+    }
+
+    fn history(&self) -> Option<&dyn History> {
+        Some(self)
     }
 
     async fn stop(&self) {
         if let Some(place) = self.place.get() {
             self.bus.leave(place.node);
         }
+    }
+}
+
+/// Logs that all hubs of the bus share, in this process' memory.
+#[async_trait]
+impl History for Memory {
+    async fn append(
+        &self,
+        room: &str,
+        entry: Bytes,
+        key: Option<&str>,
+        retention: Retention,
+    ) -> Result<Position, AppendError> {
+        match self.link() {
+            Link::Up => self.bus.append(room, &entry, key, retention),
+            // What comes back is lost.
+            Link::Degraded => self.bus.append(room, &entry, key, retention).and(Err(AppendError::Unknown)),
+            Link::Down => Err(AppendError::Rejected(NotHandedOver::Down.to_string())),
+        }
+    }
+
+    async fn read(
+        &self,
+        room: &str,
+        from: ReadFrom,
+        max: usize,
+        retention: Retention,
+    ) -> Result<Slice, Unavailable> {
+        self.if_up().map(|()| self.bus.read(room, from, max, retention))
+    }
+
+    async fn tops(&self, rooms: &[&str]) -> Result<Vec<Option<Position>>, Unavailable> {
+        self.if_up().map(|()| self.bus.tops(rooms))
     }
 }
 

@@ -32,8 +32,12 @@ function pair(title, readIn, readOut, show) {
   return card(title, figure, lines(title, came, went));
 }
 
-const drops = (it) => ({ ...it.traffic.dropped, fan_out: it.fan_out.dropped });
-const dropped = (it) => Object.values(drops(it)).reduce((sum, count) => sum + count, 0);
+const sum = (counts) => Object.values(counts).reduce((sum, count) => sum + count, 0);
+const dropped = (it) => sum(it.traffic.dropped) + sum(it.fan_out.dropped);
+const reasons = (it) => [
+  ...Object.entries(it.traffic.dropped),
+  ...Object.entries(it.fan_out.dropped).map(([reason, count]) => [`to many: ${reason}`, count]),
+].map(([reason, count]) => [reason.replace("_", " "), count]);
 const span = ({ up_to_ms }) => (up_to_ms == null ? "more" : `≤ ${up_to_ms} ms`);
 const wide = (title, content) => h("section", { class: "card" }, h("h2", {}, title), content);
 
@@ -54,7 +58,7 @@ function drawOverview() {
       gauge("Users", (it) => it.users),
       gauge("Refused", (it) => it.refused)),
     h("div", { class: "cards wide" },
-      wide("Dropped, by reason", bars("Dropped, by reason", Object.entries(drops(now)), number.format)),
+      wide("Dropped, by reason", bars("Dropped, by reason", reasons(now), number.format)),
       wide("Closed, by cause", bars("Closed, by cause", Object.entries(now.closes), number.format)),
       wide("Connections by round trip", bars("Connections by round trip", now.round_trips.map((it) => [span(it), it.connections]), number.format))));
 }
@@ -102,7 +106,10 @@ const pages = {
       facts({
         members: number.format(it.members), since: moment(it.since),
         messages: `${number.format(it.fan_out.messages)}, ${bytes(it.fan_out.bytes)}`,
-        deliveries: number.format(it.fan_out.deliveries), dropped: number.format(it.fan_out.dropped),
+        deliveries: number.format(it.fan_out.deliveries), dropped: number.format(sum(it.fan_out.dropped)),
+        present: it.present.length ? spaced(it.present.map(({ user, connections }) =>
+          h("span", {}, link("user", user), connections.length > 1 ? ` ×${connections.length}` : ""))) : null,
+        "history position": it.position && `${it.position.offset} of ${it.position.epoch}`,
       }),
       sendForm("Broadcast", (text) => act(`${path}/send`, { text })),
       h("p", {}, h("a", { href: `#/tap?room=${encodeURIComponent(it.name)}` }, "Tap this room")),

@@ -27,7 +27,7 @@ export const rooms = [
   figure("members", "members", (it) => it.members),
   figure("messages", "messages", (it) => it.fan_out.messages),
   figure("deliveries", null, (it) => it.fan_out.deliveries),
-  figure("dropped", null, (it) => it.fan_out.dropped),
+  figure("dropped", null, (it) => Object.values(it.fan_out.dropped).reduce((sum, count) => sum + count, 0)),
   column("since", "since", (it) => moment(it.since)),
 ];
 

@@ -6,8 +6,8 @@ use crate::adapter::{AdapterTraffic, Link};
 
 /// What went between this node and the others.
 ///
-/// Everything that comes is counted once: `adapter.received = own + deeds + other + duplicates + undecodable +
-/// unknown_version`.
+/// Everything that comes is counted once: `adapter.received = own + deeds + duplicates + entries + other +
+/// undecodable + unknown_version`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ClusterStats {
@@ -29,6 +29,8 @@ pub struct ClusterStats {
     pub duplicates: u64,
     /// Packets of this node that came back, and that had been carried out before they left.
     pub own: u64,
+    /// Entries of the logs of rooms.
+    pub entries: u64,
     /// What nodes tell one another for themselves.
     pub other: u64,
     /// Packets that are none.
@@ -46,6 +48,7 @@ pub(super) struct Counters {
     pub(super) nobody: Counter,
     pub(super) duplicates: Counter,
     pub(super) own: Counter,
+    pub(super) entries: Counter,
     pub(super) other: Counter,
     pub(super) undecodable: Counter,
     pub(super) unknown_version: Counter,
@@ -76,6 +79,7 @@ impl Counters {
             nobody: self.nobody.read(),
             duplicates: self.duplicates.read(),
             own: self.own.read(),
+            entries: self.entries.read(),
             other: self.other.read(),
             undecodable: self.undecodable.read(),
             unknown_version: self.unknown_version.read(),

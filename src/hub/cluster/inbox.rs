@@ -11,7 +11,7 @@ use crate::{
 
 use super::{
     Cluster,
-    packet::{Deed, Packet, Undecodable, decode},
+    packet::{Beat, Deed, Packet, Undecodable, decode},
 };
 
 /// The hub as its adapter knows it, without keeping it alive.
@@ -22,19 +22,27 @@ impl Inbox for HubInbox {
         self.with(|hub, cluster| cluster.receive(hub, packet));
     }
 
-    fn entry(&self, _: &str, _: Position, _: Bytes) {}
+    fn entry(&self, room: &str, position: Position, entry: Bytes) {
+        self.with(|hub, cluster| {
+            cluster.counters.entries.add_one();
+            hub.entry(room, position, entry);
+        });
+    }
 
     fn link_changed(&self, link: Link) {
         self.with(|hub, cluster| {
             hub.happened(None, || Some(What::Link(link)));
             if link == Link::Up {
-                cluster.say_hello();
+                cluster.say_hello(hub);
             }
         });
     }
 
     fn interrupted(&self) {
-        self.with(|_, cluster| cluster.say_hello());
+        self.with(|hub, cluster| {
+            cluster.say_hello(hub);
+            hub.check_histories();
+        });
     }
 }
 
@@ -65,17 +73,28 @@ impl Cluster {
             Ok((sender, Packet::Deed(deed))) => self.receive_deed(hub, sender, deed),
             Ok((sender, packet)) => {
                 counters.other.add_one();
-                match packet {
-                    Packet::Beat(beat) => self.heard(hub, sender, &beat),
-                    Packet::Bye => self.said_goodbye(hub, sender),
-                    Packet::Question(id, question) => {
-                        let answer = Packet::Answer(id, hub.reply(&question));
-                        self.tell(&Subject::Node(sender), &answer);
-                    }
-                    Packet::Answer(id, answer) => self.questions.answer(id, sender, answer),
-                    Packet::Deed(_) => {}
-                }
+                self.receive_other(hub, sender, packet);
             }
+        }
+    }
+
+    /// What nodes tell one another for themselves.
+    fn receive_other(&self, hub: &Hub, sender: NodeId, packet: Packet) {
+        // Whoever has members is a node that can die, also before its first beat has come.
+        if matches!(packet, Packet::Diff(_) | Packet::Snapshot(_) | Packet::Check(_)) {
+            self.heard(hub, sender, &Beat::default());
+        }
+        match packet {
+            Packet::Beat(beat) => self.heard(hub, sender, &beat),
+            Packet::Bye => self.said_goodbye(hub, sender),
+            Packet::Question(id, question) => {
+                self.tell(&Subject::Node(sender), &Packet::Answer(id, hub.reply(&question)));
+            }
+            Packet::Answer(id, answer) => self.questions.answer(id, sender, answer),
+            Packet::Diff(diff) => hub.diff(sender, diff),
+            Packet::Snapshot(snapshot) => hub.snapshot(sender, snapshot),
+            Packet::Check(checks) => hub.compared(sender, checks),
+            Packet::Deed(_) => {}
         }
     }
 

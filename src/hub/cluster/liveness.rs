@@ -36,9 +36,10 @@ impl Cluster {
         }
         if due.thawed {
             tracing::warn!("this process was stopped for a while");
-            self.say_hello();
+            self.say_hello(hub);
         } else if due.beat {
             self.beat(&Subject::Everybody, false);
+            hub.compare_some();
         }
     }
 
@@ -47,9 +48,10 @@ impl Cluster {
         self.nodes.lock().list()
     }
 
-    /// Tells everybody that this node is there, and may have missed something.
-    pub(in crate::hub) fn say_hello(&self) {
+    /// Tells everybody that this node is there, and may have missed something, or they something of it.
+    pub(in crate::hub) fn say_hello(&self, hub: &Hub) {
         self.beat(&Subject::Everybody, true);
+        hub.compare_all(&Subject::Everybody);
     }
 
     fn beat(&self, subject: &Subject, hello: bool) {
@@ -66,7 +68,9 @@ impl Cluster {
             hub.happened(None, || Some(What::NodeCame(node)));
         }
         if new || beat.hello {
-            self.beat(&Subject::Node(node), false);
+            let node = Subject::Node(node);
+            self.beat(&node, false);
+            hub.compare_all(&node);
         }
     }
 
@@ -74,6 +78,7 @@ impl Cluster {
         if self.nodes.lock().left(node) {
             tracing::info!(%node, "a node has left");
             hub.happened(None, || Some(What::NodeGone(node)));
+            hub.node_left(node);
         }
     }
 
@@ -81,6 +86,7 @@ impl Cluster {
     fn gone(&self, hub: &Hub, node: NodeId) {
         tracing::warn!(%node, "a node is gone");
         hub.happened(None, || Some(What::NodeGone(node)));
+        hub.forget_node(node);
     }
 
     /// Says goodbye, and lets go of the engine.

@@ -18,6 +18,7 @@ use std::{
     time::Duration,
 };
 
+use bytes::Bytes;
 use parking_lot::Mutex;
 use tokio::time::Instant;
 
@@ -27,12 +28,12 @@ use self::{
     counters::Counters,
     inbox::HubInbox,
     nodes::Nodes,
-    packet::{Packet, encode, encode_deed},
+    packet::{encode, encode_deed},
     window::Window,
 };
 pub(super) use self::{
     ask::{Answer, Question},
-    packet::Act,
+    packet::{Act, Packet},
 };
 use crate::{
     adapter::{Adapter, NodeId, NotHandedOver, Subject, Unavailable},
@@ -49,7 +50,7 @@ const MAX_WINDOWS: usize = 1024;
 
 pub(super) struct Cluster {
     node: NodeId,
-    adapter: Arc<dyn Adapter>,
+    pub(super) adapter: Arc<dyn Adapter>,
     counters: Counters,
     /// Of the next deed.
     serial: AtomicU64,
@@ -94,7 +95,7 @@ impl Cluster {
     pub(super) fn hand_over(&self, to: &To, except: &[ConnId], act: &Act) -> Remote {
         let serial = self.serial.fetch_add(1, Relaxed);
         let done = match encode_deed(self.node, serial, to, except, act) {
-            Some(packet) => self.publish_to(to, &packet),
+            Some(packet) => self.publish_to(to, packet),
             None => Err(NotHandedOver::TooLarge),
         };
         match done {
@@ -109,15 +110,20 @@ impl Cluster {
         }
     }
 
-    fn publish_to(&self, to: &To, packet: &bytes::Bytes) -> Result<(), NotHandedOver> {
+    fn publish_to(&self, to: &To, packet: Bytes) -> Result<(), NotHandedOver> {
         match to {
-            To::Everybody => self.adapter.publish(&Subject::Everybody, packet.clone()),
-            To::User(user) => self.adapter.publish(user, packet.clone()),
-            To::Conn(id) => self.adapter.publish(&Subject::Node(id.node()), packet.clone()),
-            // All of them, even if one fails: what can be served is.
-            To::Rooms(rooms) => {
-                rooms.iter().map(|room| self.adapter.publish(room, packet.clone())).fold(Ok(()), Result::and)
-            }
+            To::Everybody => self.adapter.publish(&Subject::Everybody, packet),
+            To::User(user) => self.adapter.publish(user, packet),
+            To::Conn(id) => self.adapter.publish(&Subject::Node(id.node()), packet),
+            To::Rooms(rooms) => match rooms.as_slice() {
+                // A clone would allocate.
+                [room] => self.adapter.publish(room, packet),
+                // All of them, even if one fails: what can be served is.
+                rooms => rooms
+                    .iter()
+                    .map(|room| self.adapter.publish(room, packet.clone()))
+                    .fold(Ok(()), Result::and),
+            },
         }
     }
 
@@ -128,7 +134,7 @@ impl Cluster {
     }
 
     /// Tells other nodes something; whether the adapter has taken it.
-    fn tell(&self, subject: &Subject, packet: &Packet) -> bool {
+    pub(super) fn tell(&self, subject: &Subject, packet: &Packet) -> bool {
         let packet = encode(self.node, packet);
         packet.is_some_and(|packet| self.adapter.publish(subject, packet).is_ok())
     }

@@ -70,8 +70,9 @@ impl Nodes {
         if thawed || !link_works {
             self.heard.values_mut().for_each(|heard| *heard = now);
         }
-        let gone = self.heard.extract_if(.., |_, heard| now.duration_since(*heard) >= GONE_AFTER);
-        let gone = gone.map(|(node, _)| node).collect();
+        let silent = |heard: Instant| now.duration_since(heard) >= GONE_AFTER;
+        let gone = self.heard.iter().filter(|(_, heard)| silent(**heard)).map(|(node, _)| *node).collect();
+        self.heard.retain(|_, heard| !silent(*heard));
         let beat = now >= self.next_beat;
         if beat {
             self.next_beat = now + BEAT + self.some_of(BEAT / 2);

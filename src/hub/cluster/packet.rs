@@ -8,7 +8,10 @@ use bytes::Bytes;
 use crate::{
     adapter::{NodeId, Subject},
     conn::ConnId,
-    hub::target::To,
+    hub::{
+        presence::{Check, Diff, Member, Snapshot},
+        target::To,
+    },
     protocol::{close::CloseFrame, message::Message},
 };
 
@@ -35,6 +38,12 @@ pub(in crate::hub) enum Packet {
     /// With a number that its answers carry.
     Question(u64, Question),
     Answer(u64, Answer),
+    /// One of the sender's members has come or gone.
+    Diff(Diff),
+    /// The sender's members in a room.
+    Snapshot(Snapshot),
+    /// What the sender knows of the members of others.
+    Check(Vec<Check>),
 }
 
 /// A node is there.
@@ -153,6 +162,18 @@ impl Wire for Packet {
                 id.write(out);
                 answer.write(out);
             }
+            Self::Diff(diff) => {
+                5_u8.write(out);
+                diff.write(out);
+            }
+            Self::Snapshot(snapshot) => {
+                6_u8.write(out);
+                snapshot.write(out);
+            }
+            Self::Check(checks) => {
+                7_u8.write(out);
+                checks.write(out);
+            }
         }
     }
 
@@ -163,6 +184,9 @@ impl Wire for Packet {
             2 => Some(Self::Bye),
             3 => Some(Self::Question(Wire::read(input)?, Wire::read(input)?)),
             4 => Some(Self::Answer(Wire::read(input)?, Wire::read(input)?)),
+            5 => Diff::read(input).map(Self::Diff),
+            6 => Snapshot::read(input).map(Self::Snapshot),
+            7 => Wire::read(input).map(Self::Check),
             _ => None,
         }
     }
@@ -171,6 +195,10 @@ impl Wire for Packet {
 wire! {
     Deed { serial, to, except, act }
     Beat { hello, quiet }
+    Member { user, meta }
+    Diff { room, prev, version, id, came }
+    Snapshot { room, version, part, last, members }
+    Check { room, known }
 }
 
 impl Wire for Act {
@@ -240,3 +268,7 @@ impl Wire for To {
         }
     }
 }
+
+#[cfg(test)]
+#[path = "packet_tests.rs"]
+mod tests;

@@ -1,18 +1,15 @@
 //! The WebSocket echo of axum's documentation: one `send` per message received.
-//!
-//! `axum [ADDRESS]`, `127.0.0.1:8080` by default.
+
+mod listen;
 
 use axum::Router;
 use axum::extract::ws::{WebSocket, WebSocketUpgrade};
 use axum::response::Response;
 use axum::serve::ListenerExt;
-use tokio::net::TcpListener;
 
 #[tokio::main]
 async fn main() -> std::io::Result<()> {
-    let address = std::env::args().nth(1);
-    let listener = TcpListener::bind(address.as_deref().unwrap_or("127.0.0.1:8080")).await?;
-    println!("listening on {}", listener.local_addr()?);
+    let listener = listen::listen().await?;
     let listener = listener.tap_io(|stream| {
         // A socket that fails here is closed already, which the first read tells axum.
         let _ = stream.set_nodelay(true);

@@ -3,22 +3,21 @@
 //! `axum_broadcast [ADDRESS]`, `127.0.0.1:8080` by default. The sender gets its own message, too. Unlike the example
 //! it sends the message on as it came: making a new string of it would only add to the cost.
 
+mod listen;
+
 use axum::Router;
 use axum::extract::State;
 use axum::extract::ws::{Message, WebSocket, WebSocketUpgrade};
 use axum::response::Response;
 use axum::serve::ListenerExt;
 use futures_util::{SinkExt, StreamExt};
-use tokio::net::TcpListener;
 use tokio::sync::broadcast;
 
 type Room = broadcast::Sender<Message>;
 
 #[tokio::main]
 async fn main() -> std::io::Result<()> {
-    let address = std::env::args().nth(1);
-    let listener = TcpListener::bind(address.as_deref().unwrap_or("127.0.0.1:8080")).await?;
-    println!("listening on {}", listener.local_addr()?);
+    let listener = listen::listen().await?;
     let listener = listener.tap_io(|stream| {
         // A socket that fails here is closed already, which the first read tells axum.
         let _ = stream.set_nodelay(true);

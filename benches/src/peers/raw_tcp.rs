@@ -1,15 +1,13 @@
 //! What TCP alone costs on tokio: sends back the bytes it reads, 64 KiB at most at a time.
-//!
-//! `raw_tcp [ADDRESS]`, `127.0.0.1:8080` by default.
+
+mod listen;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpStream;
 
 #[tokio::main]
 async fn main() -> std::io::Result<()> {
-    let address = std::env::args().nth(1);
-    let listener = TcpListener::bind(address.as_deref().unwrap_or("127.0.0.1:8080")).await?;
-    println!("listening on {}", listener.local_addr()?);
+    let listener = listen::listen().await?;
     loop {
         let (stream, _) = listener.accept().await?;
         tokio::spawn(echo(stream));

@@ -1,0 +1,1 @@
+export function gzippedSize(entry: string): Promise<number>;

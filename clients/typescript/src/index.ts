@@ -1,0 +1,20 @@
+/** The client of gustnado servers. `Client` speaks commands, `Socket` is the connection under it. */
+export type { BackoffOptions } from "./backoff.ts";
+export { Client, type ClientOptions, type RequestOptions, type SendOptions } from "./client.ts";
+export type { Closed } from "./closing.ts";
+export { type Codec, json } from "./codec.ts";
+export type { Unsubscribe } from "./emitter.ts";
+export { CommandError } from "./errors.ts";
+export type { Frame } from "./frame.ts";
+export type { HeartbeatOptions } from "./heartbeat.ts";
+export { EventLog, type EventLogOptions, type Log, type LogEntry } from "./log.ts";
+export type { SocketOptions, TokenPlace } from "./options.ts";
+export type { OutboxOptions, SendResult } from "./outbox.ts";
+export type { Position } from "./position.ts";
+export { Presence, type PresenceChange, type Users } from "./presence.ts";
+export type { AnyProtocol, Protocol } from "./protocol.ts";
+export { publish, type PublishOptions } from "./publish.ts";
+export type { JoinOptions, Recovery, Room } from "./room.ts";
+export { Socket, type SocketEvents, type State } from "./socket.ts";
+export { resolveUrl } from "./url.ts";
+export type { Data, WebSocketConstructor, WebSocketLike } from "./websocket.ts";

@@ -1,0 +1,185 @@
+//! Servers that tests start for themselves, on ports of their own.
+#![allow(dead_code, unreachable_pub, reason = "each test file uses a part")]
+
+use std::{
+    fs,
+    net::{SocketAddr, TcpListener, TcpStream},
+    path::PathBuf,
+    process::{Child, Command, Stdio},
+    sync::atomic::{AtomicU32, Ordering::Relaxed},
+    time::Duration,
+};
+
+/// A server that ends with its owner, in a folder of its own.
+pub struct Server {
+    pub port: u16,
+    pub folder: PathBuf,
+    program: &'static str,
+    package: &'static str,
+    arguments: Vec<String>,
+    child: Option<Child>,
+    frozen: bool,
+}
+
+impl Server {
+    pub fn new(program: &'static str, package: &'static str, arguments: impl Fn(u16) -> Vec<String>) -> Self {
+        let port = free_port();
+        let arguments = arguments(port);
+        let mut server =
+            Self { port, folder: folder(), program, package, arguments, child: None, frozen: false };
+        server.start();
+        server
+    }
+
+    /// Redis without snapshots, and with these lines of configuration.
+    pub fn redis(lines: &[&str]) -> Self {
+        Self::new("redis-server", "redis-server", |port| {
+            let base =
+                ["--port", &port.to_string(), "--save", "", "--appendonly", "no", "--bind", "127.0.0.1"];
+            base.into_iter().chain(lines.iter().copied()).map(str::to_owned).collect()
+        })
+    }
+
+    /// NATS, with these arguments.
+    pub fn nats(arguments: &[&str]) -> Self {
+        Self::new("nats-server", "nats-server", |port| {
+            let base = ["--addr", "127.0.0.1", "--port", &port.to_string()];
+            base.into_iter().chain(arguments.iter().copied()).map(str::to_owned).collect()
+        })
+    }
+
+    /// A sentinel that watches the master `main` at a port, and is quick about it.
+    pub fn sentinel(master: u16) -> Self {
+        let file = folder().join("sentinel.conf");
+        let name = file.display().to_string();
+        let mut server = Self::new("redis-sentinel", "redis-sentinel", |port| {
+            let lines = format!(
+                "port {port}\nbind 127.0.0.1\nsentinel monitor main 127.0.0.1 {master} 1\n\
+                 sentinel down-after-milliseconds main 1000\nsentinel failover-timeout main 3000\n"
+            );
+            fs::write(&file, lines).expect("a folder of the test");
+            vec![name.clone()]
+        });
+        let _ =
+            fs::remove_dir(std::mem::replace(&mut server.folder, file.parent().expect("a folder").into()));
+        server
+    }
+
+    pub fn url(&self) -> String {
+        format!("redis://127.0.0.1:{}", self.port)
+    }
+
+    /// Runs it, again if it was killed; returns when it listens.
+    pub fn start(&mut self) {
+        let log = fs::File::create(self.folder.join("log")).expect("a folder of the test");
+        let child = Command::new(self.program)
+            .args(&self.arguments)
+            .current_dir(&self.folder)
+            .stdout(log.try_clone().expect("a file"))
+            .stderr(log)
+            .stdin(Stdio::null())
+            .spawn()
+            .unwrap_or_else(|error| {
+                panic!("{}: {error}: install the Debian package {}", self.program, self.package)
+            });
+        self.child = Some(child);
+        let address = SocketAddr::from(([127, 0, 0, 1], self.port));
+        let listens = (0..500).any(|_| {
+            let connected = TcpStream::connect_timeout(&address, Duration::from_millis(100)).is_ok();
+            if !connected {
+                std::thread::sleep(Duration::from_millis(10));
+            }
+            connected
+        });
+        assert!(listens, "{} does not listen: {}", self.program, self.log());
+    }
+
+    /// The process that runs it.
+    pub fn id(&self) -> u32 {
+        self.child.as_ref().expect("it runs").id()
+    }
+
+    pub fn log(&self) -> String {
+        fs::read_to_string(self.folder.join("log")).unwrap_or_default()
+    }
+
+    /// As `kill -9` does.
+    pub fn kill(&mut self) {
+        if let Some(mut child) = self.child.take() {
+            child.kill().expect("it runs");
+            child.wait().expect("it ends");
+        }
+        self.frozen = false;
+    }
+
+    /// Stops it without its connections noticing, or lets it go on.
+    pub fn freeze(&mut self, frozen: bool) {
+        self.signal(if frozen { "STOP" } else { "CONT" });
+        self.frozen = frozen;
+    }
+
+    fn signal(&self, name: &str) {
+        let id = self.id().to_string();
+        let sent = Command::new("kill").args([&format!("-{name}"), &id]).status().expect("kill runs");
+        assert!(sent.success());
+    }
+
+    /// What `redis-cli` says.
+    pub fn cli(&self, arguments: &[&str]) -> String {
+        let output = Command::new("redis-cli")
+            .args(["-p", &self.port.to_string()])
+            .args(arguments)
+            .output()
+            .expect("redis-cli runs: install the Debian package redis-tools");
+        String::from_utf8_lossy(&output.stdout).trim().to_owned()
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.kill();
+        let _ = fs::remove_dir_all(&self.folder);
+    }
+}
+
+/// A port that nobody listens on. Below the range of outgoing connections, so that none takes it meanwhile; with room
+/// for the bus of a cluster.
+pub fn free_port() -> u16 {
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    for _ in 0..1_000 {
+        let number = std::process::id().wrapping_mul(16).wrapping_add(NEXT.fetch_add(1, Relaxed));
+        let port = 12_000 + (number % 10_000) as u16;
+        let is_free = |port| TcpListener::bind(("127.0.0.1", port)).is_ok();
+        if is_free(port) && is_free(port + 10_000) {
+            return port;
+        }
+    }
+    panic!("no port is free");
+}
+
+/// A folder with an authority (`ca.pem`), and a certificate and key for `localhost` that it vouches for.
+pub fn certificates() -> PathBuf {
+    let folder = folder();
+    let openssl = |arguments: &str| {
+        let output = Command::new("openssl").args(arguments.split(' ')).current_dir(&folder).output();
+        let output =
+            output.unwrap_or_else(|error| panic!("openssl: {error}: install the Debian package openssl"));
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    };
+    fs::write(folder.join("names"), "subjectAltName=DNS:localhost,IP:127.0.0.1")
+        .expect("a folder of the test");
+    openssl("req -x509 -newkey rsa:2048 -nodes -days 2 -keyout ca.key -out ca.pem -subj /CN=authority");
+    openssl("req -newkey rsa:2048 -nodes -keyout key.pem -out request.pem -subj /CN=localhost");
+    openssl(
+        "x509 -req -in request.pem -CA ca.pem -CAkey ca.key -CAcreateserial -days 2 -extfile names -out cert.pem",
+    );
+    folder
+}
+
+fn folder() -> PathBuf {
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    let name = format!("server-{}-{}", std::process::id(), NEXT.fetch_add(1, Relaxed));
+    let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(name);
+    fs::create_dir_all(&folder).expect("the target's folder takes files");
+    folder
+}
