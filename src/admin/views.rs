@@ -228,15 +228,13 @@ fn room_value(room: &RoomInfo) -> Value {
     })
 }
 
-/// Who is in a room, on every node; nobody, if it has no presence.
+/// Who is in a room, on every node, with how many connections: the first [`PAGE`]. Nobody, if it has no presence.
 fn present(hub: &Hub, room: &str) -> Value {
-    let users = hub.presence(room).into_iter();
-    users
-        .map(|(user, connections)| {
-            let connections: Vec<_> = connections.iter().map(|it| it.id.to_string()).collect();
-            json!({ "user": user, "connections": connections })
-        })
-        .collect()
+    let users = hub.presence(room);
+    let first = users.iter().take(PAGE);
+    let items: Vec<_> =
+        first.map(|(user, conns)| json!({ "user": user, "connections": conns.len() })).collect();
+    json!({ "total": users.len(), "items": items })
 }
 
 fn users(hub: &Hub, list: &List<'_>) -> Value {

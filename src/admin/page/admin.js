@@ -107,8 +107,10 @@ const pages = {
         members: number.format(it.members), since: moment(it.since),
         messages: `${number.format(it.fan_out.messages)}, ${bytes(it.fan_out.bytes)}`,
         deliveries: number.format(it.fan_out.deliveries), dropped: number.format(sum(it.fan_out.dropped)),
-        present: it.present.length ? spaced(it.present.map(({ user, connections }) =>
-          h("span", {}, link("user", user), connections.length > 1 ? ` ×${connections.length}` : ""))) : null,
+        present: it.present.total ? spaced([
+          ...it.present.items.map(({ user, connections }) => h("span", {}, link("user", user), connections > 1 ? ` ×${connections}` : "")),
+          ...(it.present.total > it.present.items.length ? [`${number.format(it.present.total)} in all`] : []),
+        ]) : null,
         "history position": it.position && `${it.position.offset} of ${it.position.epoch}`,
       }),
       sendForm("Broadcast", (text) => act(`${path}/send`, { text })),

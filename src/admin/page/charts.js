@@ -2,7 +2,7 @@
 
 import { h } from "./elements.js";
 
-const WIDTH = 120;
+const WIDTH = 60; // seconds
 
 function svg(name, attributes, ...children) {
   const element = document.createElementNS("http://www.w3.org/2000/svg", name);
@@ -15,7 +15,7 @@ function picture(label, ...shapes) {
   return svg("svg", { viewBox: `0 0 ${WIDTH} 30`, preserveAspectRatio: "none", role: "img", "aria-label": label }, ...shapes);
 }
 
-/** Lines over the last two minutes, from zero; they begin at the left. */
+/** Lines over the last minute, from zero; they begin at the left. */
 export function lines(label, ...series) {
   const top = Math.max(1, ...series.flat());
   const y = (value) => 29 - (28 * value) / top;

@@ -37,7 +37,7 @@ export async function act(path, body, after) {
   }
 }
 
-/** The overviews of the last two minutes, the newest last. */
+/** The overviews of the last minute, the newest last. */
 export const history = [];
 export const listeners = { overview: new Set(), events: new Set() };
 
@@ -55,7 +55,7 @@ export function connect() {
     const message = JSON.parse(data);
     if (message.type === "overview") {
       history.push(message);
-      if (history.length > 121) history.shift();
+      if (history.length > 62) history.shift();
     }
     listeners[message.type]?.forEach((listener) => listener(message));
   };
