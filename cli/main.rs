@@ -127,7 +127,7 @@ async fn run(command: &Command, hub: &Hub) -> Result<(), Box<dyn Error>> {
             println!("{:?}", whom.of(hub)?.close(frame).await.remote);
         }
         Command::List { room: Some(room) } => {
-            members(hub, room).await.iter().for_each(|one| println!("{one}"))
+            members(hub, room).await.iter().for_each(|one| println!("{one}"));
         }
         Command::List { room: None } => {
             let counts = hub.everywhere().counts().await.value;

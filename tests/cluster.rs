@@ -421,7 +421,7 @@ impl Adapter for Silent {
     }
 
     async fn stop(&self) {
-        std::future::pending().await
+        std::future::pending::<()>().await;
     }
 }
 

@@ -3,7 +3,7 @@
 //! Plain `cargo test` and `cargo nextest run` build examples before they run tests; with `--test examples` or
 //! `--all-targets` cargo does not, so `scripts/rust` builds them first.
 
-#[cfg(feature = "redis")]
+#[cfg(all(feature = "nats", feature = "redis"))]
 #[path = "support/servers.rs"]
 mod servers;
 mod support;
@@ -405,8 +405,8 @@ mod configured {
     }
 }
 
-#[cfg(feature = "redis")]
-mod redis {
+#[cfg(all(feature = "nats", feature = "redis"))]
+mod nodes {
     use super::{servers::Server, *};
 
     /// What the example says to a command, once it says so: other nodes are heard of a moment later.
@@ -475,6 +475,52 @@ mod redis {
             }
         };
         tokio::time::timeout(Duration::from_secs(10), heard).await.expect("the nodes are one again");
+    }
+
+    /// A program with two nodes: where each listens.
+    async fn run_two(name: &str, url: &str) -> (Example, String) {
+        let mut child = program(name)
+            .args(["127.0.0.1:0,127.0.0.1:0", url])
+            .stdout(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()
+            .expect("the example runs");
+        let mut lines = BufReader::new(child.stdout.take().expect("piped"));
+        let mut addresses = Vec::new();
+        for _ in 0..2 {
+            let mut line = String::new();
+            lines.read_line(&mut line).await.expect("text");
+            addresses.push(line.trim().strip_prefix("listening on ").expect("an address").to_owned());
+        }
+        let (second, first) = (addresses.pop().expect("two"), addresses.pop().expect("two"));
+        (Example { address: first, _child: child, _stdout: lines }, second)
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn nodes_in_one_program_hear_one_another_over_redis_and_over_nats() {
+        let (redis, nats) = (Server::redis(&[]), Server::nats(&[]));
+        for (name, url) in [("redis", redis.url()), ("nats", format!("nats://127.0.0.1:{}", nats.port))] {
+            let (mut node, second) = run_two(name, &url).await;
+            let mut ann = enter(&node, "ann").await;
+            node.address = second;
+            let mut bob = enter(&node, "bob").await;
+            comes_to_say(&mut ann, "/who", "ann bob").await;
+            comes_to_say(&mut bob, "/count", "2 connections").await;
+            assert_eq!(says(&mut bob, "hello").await, Frame::text("bob: hello"));
+            assert_eq!(next(&mut ann).await, Frame::text("bob: hello"));
+        }
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn nodes_in_two_processes_are_one_over_nats_until_one_is_killed() {
+        let server = Server::nats(&[]);
+        let url = format!("nats://127.0.0.1:{}", server.port);
+        let (one, mut two) = (Example::run("nats", &[&url]).await, Example::run("nats", &[&url]).await);
+        let (mut ann, _bob) = (enter(&one, "ann").await, enter(&two, "bob").await);
+        comes_to_say(&mut ann, "/who", "ann bob").await;
+        two._child.start_kill().expect("it runs");
+        let took = comes_to_say(&mut ann, "/who", "ann").await;
+        assert!(took < Duration::from_secs(10), "{took:?}");
     }
 }
 

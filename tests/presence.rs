@@ -304,3 +304,19 @@ async fn a_hub_alone_has_presence_too() {
     sleep(SECOND).await;
     assert!(hub.presence("lobby").is_empty());
 }
+
+#[tokio::test(start_paused = true)]
+async fn who_was_stopped_for_a_while_gives_nobody_up_for_it() {
+    let bus = MemoryBus::new();
+    let (mut one, mut other) = (Node::new(&bus), Node::new(&bus));
+    let (_ann, _) = one.connect("user=ann&rooms=lobby").await;
+    let (_bob, _) = other.connect("user=bob&rooms=lobby").await;
+    settle().await;
+    one.told();
+    // The clock jumps, as it does for a process that was frozen.
+    tokio::time::advance(20 * SECOND).await;
+    sleep(10 * SECOND).await;
+    let all = users([("ann", 1), ("bob", 1)]);
+    assert_eq!((one.told(), one.lobby(), other.lobby()), (vec![], all.clone(), all));
+    assert_eq!(one.hub.nodes(), [other.hub.node()]);
+}

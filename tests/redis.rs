@@ -12,11 +12,13 @@ use std::{
 
 use bytes::Bytes;
 use gustnado::{
+    Conn, Connector, Disconnect, Handler, Hub,
     adapter::{
         Adapter, AppendError, Gap, Link, NotHandedOver, Position, ReadFrom, Redis, Retention, Slice, Subject,
         Unavailable,
     },
-    async_trait, testing,
+    async_trait,
+    testing::{self, Client, Frame},
 };
 use inbox::Node;
 use parking_lot::Mutex;
@@ -429,4 +431,43 @@ async fn tls_is_spoken_to_servers_that_the_authority_vouches_for() {
     let stranger = Node::start(Redis::new(&url).expect("a URL"));
     assert_eq!(stranger.adapter.confirmed(&Subject::room("r")).await, Err(Unavailable));
     assert_eq!(stranger.adapter.link(), Link::Down, "nobody vouches for it");
+}
+
+/// Is told everything of `news` from its end on.
+struct Reader;
+
+#[async_trait]
+impl Connector for Reader {
+    async fn on_open(&mut self, conn: &Conn) -> Result<(), Disconnect> {
+        conn.join_from("news", ReadFrom::Last(0)).await?;
+        conn.send("ready").await?;
+        Ok(())
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_member_misses_nothing_while_its_node_is_cut_off_again_and_again() {
+    let server = Server::redis(&[]);
+    let hub = || Hub::builder().adapter(redis(&server)).history("news", Retention::last(1_000)).build();
+    let (one, two) = (hub(), hub());
+    for hub in [&one, &two] {
+        while hub.stats().cluster.expect("an adapter").link != Link::Up {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+    let mut client = Client::connect(&Handler::new(|| Reader).hub(&one)).await;
+    assert_eq!(next(&mut client).await, Frame::text("ready"));
+    for number in 0..200 {
+        if number % 40 == 20 {
+            server.cli(&["client", "kill", "type", "pubsub"]);
+        }
+        two.room("news").publish(number.to_string()).await.expect("the server is there");
+    }
+    for number in 0..200 {
+        assert_eq!(next(&mut client).await, Frame::text(&number.to_string()));
+    }
+}
+
+async fn next(client: &mut Client) -> Frame {
+    tokio::time::timeout(Duration::from_secs(20), client.next()).await.expect("a frame in time")
 }

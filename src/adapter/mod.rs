@@ -5,6 +5,7 @@
 
 mod history;
 #[cfg(any(feature = "nats", feature = "redis"))]
+#[cfg_attr(not(feature = "redis"), allow(dead_code, unused_imports, reason = "some is for several servers"))]
 mod link;
 mod log;
 mod memory;

@@ -64,7 +64,7 @@ impl Everywhere {
         Gathered { value: value.into_iter().next(), missing, truncated }
     }
 
-    /// How many connections, rooms and users each node has. A room or a user may be on several.
+    /// How many connections, rooms and users the nodes have, added up. A room or a user may be on several.
     pub async fn counts(&self) -> Gathered<Counts> {
         self.gather(None, Question::Counts, Counts::default(), |counts, answer| {
             if let Answer::Counts(more) = answer {

@@ -13,6 +13,7 @@ mod history;
 mod presence;
 mod publisher;
 mod query;
+mod reach;
 mod report;
 mod rooms;
 mod shutdown;

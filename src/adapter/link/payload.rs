@@ -19,7 +19,7 @@ pub(in crate::adapter) enum Payload {
 
 impl Payload {
     /// `None` for what no node of ours has sent.
-    pub(in crate::adapter) fn parse(bytes: Bytes) -> Option<Self> {
+    pub(in crate::adapter) fn parse(bytes: &Bytes) -> Option<Self> {
         match *bytes.first()? {
             PACKET => Some(Self::Packet(bytes.slice(1..))),
             ENTRY => {
@@ -49,15 +49,15 @@ mod tests {
     #[test]
     fn payloads_are_told_apart() {
         let packet = Bytes::from_static(b"\x01p");
-        assert_eq!(Payload::parse(Payload::of_packet(&packet)), Some(Payload::Packet(packet)));
+        assert_eq!(Payload::parse(&Payload::of_packet(&packet)), Some(Payload::Packet(packet)));
         let entry = format!("\x01{:032x}{:016x}entry", 7, 255);
         let position = Position { epoch: Epoch::new(7), offset: 255 };
         assert_eq!(
-            Payload::parse(entry.into()),
+            Payload::parse(&entry.into()),
             Some(Payload::Entry(position, Bytes::from_static(b"entry")))
         );
         for odd in [&b""[..], b"\x02", b"\x01short", &[1; 60]] {
-            assert_eq!(Payload::parse(Bytes::copy_from_slice(odd)), None);
+            assert_eq!(Payload::parse(&Bytes::copy_from_slice(odd)), None);
         }
     }
 }

@@ -144,7 +144,7 @@ impl Voice {
         }
     }
 
-    pub(in crate::adapter) fn receive(&self, subject: &Subject, payload: Bytes) {
+    pub(in crate::adapter) fn receive(&self, subject: &Subject, payload: &Bytes) {
         if let Some(payload) = Payload::parse(payload) {
             self.deliver(subject, payload);
         }

@@ -145,7 +145,7 @@ impl Interests {
         let (voice, subject) = (self.voice.clone(), wish.subject.clone());
         wish.reader = Some(Owned::spawn(async move {
             while let Some(message) = next(&mut packets).await {
-                voice.receive(&subject, message.payload);
+                voice.receive(&subject, &message.payload);
             }
         }));
     }

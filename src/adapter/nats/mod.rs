@@ -175,9 +175,8 @@ impl Adapter for Nats {
     }
 
     fn traffic(&self) -> AdapterTraffic {
-        let mut traffic = AdapterTraffic::default();
-        traffic.published = self.published.load(Relaxed);
-        traffic.refused = self.refused.load(Relaxed);
+        let (published, refused) = (self.published.load(Relaxed), self.refused.load(Relaxed));
+        let mut traffic = AdapterTraffic { published, refused, ..AdapterTraffic::default() };
         if let Some(Running { session, .. }) = self.running.get() {
             let counts = session.outgoing.counts();
             (traffic.lost, traffic.queued_bytes) = (counts.lost, counts.queued_bytes);

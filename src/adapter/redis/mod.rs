@@ -234,9 +234,8 @@ impl Adapter for Redis {
     }
 
     fn traffic(&self) -> AdapterTraffic {
-        let mut traffic = AdapterTraffic::default();
-        traffic.published = self.published.load(Relaxed);
-        traffic.refused = self.refused.load(Relaxed);
+        let (published, refused) = (self.published.load(Relaxed), self.refused.load(Relaxed));
+        let mut traffic = AdapterTraffic { published, refused, ..AdapterTraffic::default() };
         if let Some(running) = self.running.get() {
             let queues = running.map.queues();
             (traffic.lost, traffic.queued_bytes) = (queues.lost, queues.queued_bytes);

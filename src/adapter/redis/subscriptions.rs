@@ -179,7 +179,7 @@ impl Subscriptions {
                 else {
                     return;
                 };
-                self.voice.receive(&subject, Bytes::from(payload));
+                self.voice.receive(&subject, &Bytes::from(payload));
             }
             PushKind::Subscribe | PushKind::SSubscribe => self.answered(line, &channel, true),
             PushKind::Unsubscribe | PushKind::SUnsubscribe => self.answered(line, &channel, false),

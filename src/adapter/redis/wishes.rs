@@ -284,7 +284,7 @@ mod tests {
         let news = wishes.news();
         assert!(news.gap && !news.whole);
         wishes.retry();
-        assert_eq!(wishes.take(9).0, [channel.clone()]);
+        assert_eq!(wishes.take(9).0, std::slice::from_ref(&channel));
         wishes.answered(line, &channel, true);
         assert!(wishes.news().whole);
     }
