@@ -11,7 +11,8 @@ use std::{
 };
 
 use gustnado::{
-    Conn, Connector, Disconnect, Handler, Handshake, Hub, Message, PeerAddr, Reject, TrustProxy,
+    Conn, Connector, Disconnect, Handler, Handshake, Hub, Message, PeerAddr, Reject, Shutdown, TrustProxy,
+    adapter::{MemoryBus, Retention},
     admin::{Admin, Guard},
     async_trait,
 };
@@ -575,6 +576,48 @@ async fn a_connection_is_shown_with_the_headers_that_are_kept_but_for_credential
 }
 
 #[tokio::test(start_paused = true)]
+async fn the_nodes_are_shown_and_what_is_done_reaches_them() {
+    let bus = MemoryBus::new();
+    let here = Hub::builder().adapter(bus.adapter()).build();
+    let there = Hub::builder().adapter(bus.adapter()).build();
+    let admin = here.admin(Guard::secret(SECRET));
+    let handler = Handler::new(|| Member).hub(&there);
+    let mut ann = member(&handler, "user=ann").await;
+    tokio::time::sleep(Duration::from_secs(1)).await;
+
+    let shown = get(&admin, "/admin/api/nodes").await.json();
+    let ids = [here.node().to_string(), there.node().to_string()];
+    let nodes: Vec<_> = shown["nodes"].as_array().expect("nodes").iter().map(|it| it["id"].clone()).collect();
+    assert_eq!(nodes, ids);
+    assert_eq!((&shown["nodes"][0]["this"], &shown["adapter"]["link"]), (&json!(true), &json!("up")));
+
+    let done = post(&admin, "/admin/api/rooms/lobby/send", &json!({ "text": "hello" })).await.json();
+    assert_eq!((&done["queued"], &done["handed_over"]), (&json!(0), &json!(1)));
+    assert_eq!(ann.next().await, Frame::text("hello"));
+    let kick = json!({ "code": 4003, "reason": "kicked" });
+    let done = post(&admin, "/admin/api/users/ann/disconnect", &kick).await.json();
+    assert_eq!((&done["closed"], &done["handed_over"]), (&json!(0), &json!(1)));
+    assert_eq!(ann.next().await, Frame::close(4003, "kicked"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_room_is_shown_with_who_is_present_and_where_its_history_stands() {
+    let hub = Hub::builder().presence_in(|_| true).history("lobby", Retention::last(10)).build();
+    let handler = Handler::new(|| Member).hub(&hub);
+    let admin = hub.admin(Guard::secret(SECRET));
+    let _devices = [member(&handler, "user=ann").await, member(&handler, "user=ann").await];
+    let _bob = member(&handler, "user=bob&room=other").await;
+    for text in ["one", "two"] {
+        let done = post(&admin, "/admin/api/rooms/lobby/send", &json!({ "text": text })).await.json();
+        assert_eq!(done["kept"], 1);
+    }
+    let room = get(&admin, "/admin/api/rooms/lobby").await.json();
+    assert_eq!(room["position"]["offset"], 2);
+    assert_eq!(room["present"], json!({ "total": 1, "items": [{ "user": "ann", "connections": 2 }] }));
+    assert_eq!(get(&admin, "/admin/api/rooms/other").await.json()["position"], Value::Null);
+}
+
+#[tokio::test(start_paused = true)]
 async fn every_answer_forbids_what_the_page_does_not_need() {
     let admin = admin();
     let mut answers = Vec::new();
@@ -648,6 +691,19 @@ async fn the_socket_shows_the_figures_every_second_and_is_not_in_them() {
         assert_eq!((&figures["type"], &figures["connections"]), (&json!("overview"), &json!(1)));
     }
     assert_eq!(begun.elapsed().as_secs(), 3);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_socket_ends_when_the_hub_has_shut_down() {
+    let (hub, handler) = members();
+    let admin = hub.admin(Guard::secret(SECRET));
+    let mut ann = member(&handler, "user=ann").await;
+    let mut socket = tapping(&admin, &Value::Null).await;
+    let shutdown = tokio::spawn(async move { hub.shutdown(Shutdown::default()).await });
+    ann.next().await;
+    ann.close(1001, "").await;
+    assert_eq!(shutdown.await.expect("no panic").ended, 1);
+    assert_eq!(socket.closed().await.expect("a code").0, 1001);
 }
 
 #[tokio::test(start_paused = true)]

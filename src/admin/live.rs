@@ -66,6 +66,9 @@ async fn watch(hub: Hub, redact: Redact, conn: Conn, mut incoming: Incoming) -> 
                 if !conn.extension().is_some_and(Pass::holds) {
                     return Err(Disconnect::new(4401, "the session has ended"));
                 }
+                if hub.draining().is_some() && hub.counts().connections == 0 {
+                    return Err(Disconnect::new(1001, "the hub has shut down"));
+                }
                 let mut message = overview(&hub);
                 message["type"] = "overview".into();
                 message["missed"] = tap.as_ref().map_or(0, Tap::missed).into();

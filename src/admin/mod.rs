@@ -3,6 +3,7 @@
 mod actions;
 mod answer;
 mod guard;
+mod list;
 mod live;
 mod redact;
 mod route;
@@ -104,7 +105,8 @@ impl Admin {
         Self::new(hub.clone(), guard.clone(), base.trim_end_matches('/').to_owned(), redact.clone())
     }
 
-    /// Takes the values of these JSON fields out of every preview of a message, before it leaves the server.
+    /// Takes the values of these JSON fields out of every preview of a message, before it leaves the server: at any
+    /// depth, but not in JSON that stands in a string. Of a binary message nothing is shown then.
     #[must_use]
     pub fn redact_fields<N: Into<String>>(self, names: impl IntoIterator<Item = N>) -> Self {
         let Inner { hub, guard, base, .. } = &*self.0;

@@ -1,7 +1,6 @@
 //! What there is to see, as JSON.
 
 use std::{
-    borrow::Cow,
     cmp::Ordering,
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
@@ -13,16 +12,15 @@ use http::{
 };
 use serde_json::{Value, json};
 
-use super::route::View;
+use super::{
+    list::{List, PAGE},
+    route::View,
+};
 use crate::{
-    conn::{Conn, query_param},
+    conn::Conn,
     hub::{ConnInfo, FanOut, Hub, Page, RoomInfo},
     stats::Traffic,
 };
-
-/// How many of a list are shown, unless asked otherwise, and at most.
-const PAGE: usize = 50;
-const MAX_PAGE: usize = 1_000;
 
 /// `None` if there is no such connection, room or user.
 pub(super) fn show(hub: &Hub, view: &View, parts: &Parts) -> Option<Value> {
@@ -115,44 +113,6 @@ fn nodes(hub: &Hub) -> Value {
 /// A connection of this node by the text of its id.
 fn find(hub: &Hub, id: &str) -> Option<Conn> {
     hub.connection(id.parse().ok()?)
-}
-
-/// Which part of a list was asked for, and in which order.
-struct List<'a> {
-    search: Cow<'a, str>,
-    sort: Cow<'a, str>,
-    descending: bool,
-    skip: usize,
-    limit: usize,
-}
-
-impl<'a> List<'a> {
-    fn of(parts: &'a Parts) -> Self {
-        let param = |name| query_param(parts.uri.query(), name).unwrap_or_default();
-        Self {
-            search: param("search"),
-            sort: param("sort"),
-            descending: param("order") == "desc",
-            skip: param("skip").parse().unwrap_or(0),
-            limit: param("limit").parse().unwrap_or(PAGE).min(MAX_PAGE),
-        }
-    }
-
-    /// The part, as a page of JSON.
-    fn page<T>(
-        &self,
-        mut all: Vec<T>,
-        compare: impl Fn(&T, &T) -> Ordering,
-        show: impl Fn(&T) -> Value,
-    ) -> Value {
-        all.sort_by(|a, b| if self.descending { compare(b, a) } else { compare(a, b) });
-        let shown: Vec<_> = all.iter().skip(self.skip).take(self.limit).map(show).collect();
-        json!({ "total": all.len(), "skip": self.skip, "items": shown })
-    }
-
-    fn wants(&self, text: &str) -> bool {
-        text.contains(&*self.search)
-    }
 }
 
 fn connections(conns: &[Conn], list: &List<'_>) -> Value {

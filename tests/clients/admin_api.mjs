@@ -54,6 +54,19 @@ test("the document names where it is mounted, and each operation once", () => {
   assert.equal(new Set(ids).size, ids.length);
 });
 
+test("without the secret there is nothing, whatever is asked for", async () => {
+  const files = ["", "admin.css", "admin.js", "charts.js", "elements.js", "server.js", "tables.js", "tap.js", "live", "nothing"];
+  for (const path of [...files.map((file) => `/${file}`), ...Object.keys(document.paths)]) {
+    for (const method of ["GET", "HEAD", "POST", "DELETE"]) {
+      const answer = await fetch(`http://${server.address}/admin${concrete(path)}`, { method });
+      assert.equal(answer.status, 401, `${method} ${path}`);
+    }
+  }
+  const socket = new WebSocket(`ws://${server.address}/admin/live`);
+  const [error] = await once(socket, "error");
+  assert.match(error.message, /401/);
+});
+
 test("every view is as the document says, also when there is no such thing", async () => {
   for (const [path, { get }] of Object.entries(document.paths)) {
     if (!get) continue;
