@@ -36,6 +36,7 @@
 //! - A client of them, which comes back and misses nothing unsaid: `client`, with the feature of that name.
 //! - Who may come in: [`Authenticate`] and [`Tickets`]; how many and how fast: [`Handler`] and [`RateLimit`].
 //! - A server for those who do not bring their own, with deadlines from accept on: [`serve()`].
+//! - A page for operators, and the same as a JSON API: `admin`, with the feature of that name.
 //! - Several nodes: [`HubBuilder::adapter`] with an [`adapter`], [`Everywhere`], [`Publisher`]; who is where:
 //!   [`Hub::presence`].
 //! - Rooms from which nobody misses a message without being told: [`HubBuilder::history`], [`Conn::join_from`], [`Lost`].
@@ -61,6 +62,8 @@
 #![warn(clippy::print_stdout, clippy::print_stderr)]
 
 pub mod adapter;
+#[cfg(feature = "admin")]
+pub mod admin;
 mod auth;
 #[cfg(feature = "client")]
 pub mod client;

@@ -223,6 +223,7 @@ impl HubBuilder {
             handlers: Default::default(),
             left: Default::default(),
             encoded: Default::default(),
+            closes: Default::default(),
             compressed: Default::default(),
         }));
         if let Some(cluster) = &hub.0.cluster {
