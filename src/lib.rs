@@ -33,8 +33,10 @@
 //! - Knobs from a file or the environment: `settings`, with the feature `config`.
 //! - Compressed messages, for clients that offer it: `Compression`, with the feature `deflate`.
 //! - Messages with a name, as JSON or MessagePack, to typed handlers: [`commands`] (feature `commands`, on by default).
+//! - A client of them, which comes back and misses nothing unsaid: `client`, with the feature of that name.
 //! - Who may come in: [`Authenticate`] and [`Tickets`]; how many and how fast: [`Handler`] and [`RateLimit`].
 //! - A server for those who do not bring their own, with deadlines from accept on: [`serve()`].
+//! - A page for operators, and the same as a JSON API: `admin`, with the feature of that name.
 //! - Several nodes: [`HubBuilder::adapter`] with an [`adapter`], [`Everywhere`], [`Publisher`]; who is where:
 //!   [`Hub::presence`].
 //! - Rooms from which nobody misses a message without being told: [`HubBuilder::history`], [`Conn::join_from`], [`Lost`].
@@ -60,7 +62,11 @@
 #![warn(clippy::print_stdout, clippy::print_stderr)]
 
 pub mod adapter;
+#[cfg(feature = "admin")]
+pub mod admin;
 mod auth;
+#[cfg(feature = "client")]
+pub mod client;
 #[cfg(feature = "commands")]
 pub mod commands;
 #[cfg(feature = "deflate")]
@@ -88,7 +94,7 @@ pub mod testing;
 struct Readme;
 
 /// The code of the guide, compiled with the doctests: a chapter each.
-#[cfg(all(doctest, feature = "types", feature = "metrics"))]
+#[cfg(all(doctest, feature = "client", feature = "types", feature = "metrics"))]
 mod guide {
     #[doc = include_str!("../docs/guide/first-server.md")]
     struct FirstServer;

@@ -16,7 +16,9 @@ impl Hub {
     /// |---|---|---|
     /// | `gustnado_connections`, `gustnado_rooms`, `gustnado_users` | gauge | |
     /// | `gustnado_outbox_bytes` | gauge | |
+    /// | `gustnado_round_trip_seconds`, the median | gauge | |
     /// | `gustnado_connections_total`, `gustnado_refused_total` | counter | |
+    /// | `gustnado_closes_total` | counter | `cause`: [`Closed::label`](crate::Closed::label) |
     /// | `gustnado_messages_total`, `gustnado_bytes_total` | counter | `direction`: `in`, `out` |
     /// | `gustnado_dropped_total` | counter | `reason`: `newest`, `oldest`, `unsent`, `ignored`, `rate_limited`, `fan_out` |
     /// | `gustnado_broadcasts_total`, `gustnado_deliveries_total` | counter | |
@@ -44,6 +46,12 @@ impl Hub {
         gauge!("gustnado_rooms").set(stats.counts.rooms as f64);
         gauge!("gustnado_users").set(stats.counts.users as f64);
         gauge!("gustnado_outbox_bytes").set(stats.buffered as f64);
+        if let Some(round_trip) = stats.round_trip {
+            gauge!("gustnado_round_trip_seconds").set(round_trip.as_secs_f64());
+        }
+        for (cause, closes) in self.closes() {
+            counter!("gustnado_closes_total", "cause" => cause).absolute(closes);
+        }
         counter!("gustnado_connections_total").absolute(stats.handlers.accepted);
         counter!("gustnado_refused_total").absolute(stats.handlers.refused);
         traffic(&stats.handlers.traffic);

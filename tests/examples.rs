@@ -10,12 +10,14 @@ mod support;
 
 use std::{path::PathBuf, process::Stdio, time::Duration};
 
+use bytes::Bytes;
 use http::StatusCode;
 use support::{Client, Frame, request_with};
 use tokio::{
-    io::{AsyncBufReadExt, BufReader, copy_bidirectional, duplex},
-    net::TcpStream,
+    io::{AsyncBufReadExt, AsyncWriteExt, BufReader, Lines, copy_bidirectional, duplex},
+    net::{TcpListener, TcpStream},
     process::{Child, ChildStdout, Command},
+    sync::mpsc,
 };
 
 /// A running example. It ends when this is dropped.
@@ -172,6 +174,53 @@ async fn rate_limited_lets_five_in_and_frees_a_place_when_one_leaves() {
     tokio::time::timeout(Duration::from_secs(30), freed).await.expect("a place");
 }
 
+/// Somebody in the chat, by the example `client`.
+struct Talker {
+    child: Child,
+    said: Lines<BufReader<ChildStdout>>,
+}
+
+impl Talker {
+    fn come_in(chat: &Example, nick: &str) -> Self {
+        let mut child = program("client")
+            .args([&format!("ws://{}/ws", chat.address), nick])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()
+            .expect("the example runs");
+        let said = BufReader::new(child.stdout.take().expect("piped")).lines();
+        Self { child, said }
+    }
+
+    /// Reads on until it prints this.
+    async fn prints(&mut self, expected: &str) {
+        let printed =
+            async { while self.said.next_line().await.expect("text").expect("it is running") != expected {} };
+        let time = Duration::from_secs(30);
+        tokio::time::timeout(time, printed).await.unwrap_or_else(|_| panic!("{expected:?} is not printed"));
+    }
+}
+
+#[tokio::test]
+async fn client_talks_in_the_chat() {
+    let chat = Example::run("chat", &[]).await;
+    let mut ada = Talker::come_in(&chat, "Ada");
+    ada.prints("* you are here").await;
+    let mut grace = Talker::come_in(&chat, "Grace");
+    ada.prints("* Grace comes").await;
+    let mut typed = ada.child.stdin.take().expect("piped");
+    typed.write_all(b"hello, Grace\n").await.expect("it reads");
+    for talker in [&mut ada, &mut grace] {
+        talker.prints("Ada: hello, Grace").await;
+    }
+    typed.write_all(b"\n").await.expect("it reads");
+    ada.prints("* a message has 1 to 2,000 characters").await;
+    drop(typed);
+    grace.prints("* Ada goes").await;
+    assert!(ada.child.wait().await.expect("it ends").success());
+}
+
 #[tokio::test]
 async fn terminal_streams_a_command_s_output_as_markup() {
     let command = ["sh", "-c", r"read line; printf '\033[32m<green>\033[0m\n'"];
@@ -317,6 +366,40 @@ async fn notifications_reach_all_devices_of_a_user() {
     let mut nobody = example.dial().await;
     nobody.write(request_with("/ws", &[]).as_bytes()).await;
     assert_eq!(nobody.answer().await.status, StatusCode::UNAUTHORIZED);
+}
+
+/// A collector of OpenTelemetry, as far as a test needs one: the bodies of what is posted to it.
+async fn collector() -> (String, mpsc::Receiver<serde_json::Value>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let endpoint = format!("http://{}/v1/traces", listener.local_addr().expect("an address"));
+    let (sender, bodies) = mpsc::channel(10);
+    let collect = axum::routing::post(move |body: Bytes| async move {
+        let body = serde_json::from_slice(&body).expect("JSON");
+        sender.send(body).await.expect("the test waits for it");
+        "{}"
+    });
+    let app = axum::Router::new().route("/v1/traces", collect);
+    tokio::spawn(axum::serve(listener, app).into_future());
+    (endpoint, bodies)
+}
+
+#[tokio::test]
+async fn opentelemetry_has_the_span_of_a_connection_at_its_collector() {
+    let (endpoint, mut bodies) = collector().await;
+    let example = Example::run("opentelemetry", &[&endpoint]).await;
+    let mut client = example.connect("/ws").await;
+    assert_eq!(says(&mut client, "hello").await, Frame::text("hello"));
+    client.bye().await;
+    let body = tokio::time::timeout(Duration::from_secs(60), bodies.recv()).await;
+    let body = body.expect("spans in time").expect("the collector runs");
+    let span = &body["resourceSpans"][0]["scopeSpans"][0]["spans"][0];
+    assert_eq!(span["name"], "connection", "{body:#}");
+    let attributes = span["attributes"].as_array().expect("attributes");
+    let id = attributes.iter().find(|it| it["key"] == "id").expect("its id");
+    let id = id["value"]["stringValue"].as_str().expect("text");
+    assert!(id.parse::<gustnado::ConnId>().is_ok(), "{id}");
+    let events: Vec<_> = span["events"].as_array().expect("events").iter().map(|it| &it["name"]).collect();
+    assert_eq!(events, ["an event of the connection's span", "closed"]);
 }
 
 #[cfg(feature = "config")]

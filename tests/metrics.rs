@@ -3,6 +3,8 @@
 
 mod support;
 
+use std::collections::BTreeSet;
+
 use gustnado::{
     Connector, Handler, Handshake, Hub, Reject,
     adapter::{Link, MemoryBus},
@@ -33,7 +35,11 @@ async fn an_exporter_shows_what_the_hub_has_counted() {
         client.text("ignored by the member").await;
         assert_eq!(client.next().await, Frame::text("hello"));
     }
-    tokio::task::yield_now().await;
+    let mut leaver = connect(&handler).await;
+    leaver.bye().await;
+    while hub.counts().connections > 2 {
+        tokio::task::yield_now().await;
+    }
 
     let recorder = PrometheusBuilder::new().build_recorder();
     metrics::with_local_recorder(&recorder, || hub.publish_metrics());
@@ -43,11 +49,12 @@ async fn an_exporter_shows_what_the_hub_has_counted() {
         "gustnado_rooms 1",
         "gustnado_users 1",
         "gustnado_outbox_bytes 0",
-        "gustnado_connections_total 2",
+        "gustnado_connections_total 3",
+        "gustnado_closes_total{cause=\"peer\"} 1",
         "gustnado_refused_total 1",
         "gustnado_messages_total{direction=\"in\"} 2",
         "gustnado_messages_total{direction=\"out\"} 2",
-        "gustnado_bytes_total{direction=\"out\"} 14",
+        "gustnado_bytes_total{direction=\"out\"} 18",
         "gustnado_broadcasts_total 1",
         "gustnado_deliveries_total 2",
         "gustnado_dropped_total{reason=\"fan_out\"} 0",
@@ -82,4 +89,29 @@ async fn the_link_to_other_nodes_is_shown_and_what_went_over_it() {
     ] {
         assert!(page.lines().any(|it| it == line), "{line} is missing in\n{page}");
     }
+}
+
+/// The names of metrics in a text.
+fn names(text: &str) -> BTreeSet<&str> {
+    let words = text.split(|it: char| !it.is_ascii_alphanumeric() && it != '_');
+    words.filter(|word| word.starts_with("gustnado_")).collect()
+}
+
+#[test]
+fn the_dashboard_shows_every_metric_that_there_is_and_no_other() {
+    let code = include_str!("../src/metrics.rs");
+    let (docs, code): (Vec<_>, Vec<_>) = code.lines().partition(|line| line.trim_start().starts_with("//"));
+    let (docs, code) = (docs.join("\n"), code.join("\n"));
+    let dashboard = include_str!("../docs/grafana.json");
+    let parsed: serde_json::Value = serde_json::from_str(dashboard).expect("JSON");
+    let panels = parsed["panels"].as_array().expect("panels");
+    let shown: BTreeSet<_> = panels
+        .iter()
+        .flat_map(|panel| panel["targets"].as_array().into_iter().flatten())
+        .flat_map(|target| names(target["expr"].as_str().expect("a query")))
+        .collect();
+    assert!(shown.len() > 20, "{shown:?}");
+    assert_eq!(shown, names(&code));
+    assert_eq!(names(&docs), names(&code));
+    assert!(names(dashboard).is_subset(&shown), "a variable asks for no other");
 }

@@ -135,6 +135,7 @@ async fn what_is_too_much_is_dropped_and_counted() {
     let traffic = *closed.recv().await.expect("an end").traffic();
     assert_eq!((traffic.messages_received, traffic.messages_sent, traffic.rate_limited), (7, 3, 4));
     assert_eq!(handler.stats().traffic.rate_limited, 4);
+    assert_eq!(handler.to_hub().stats().handlers.traffic.rate_limited, 4);
 }
 
 #[tokio::test(start_paused = true)]

@@ -94,7 +94,7 @@ function join(name) {
   let listed = false;
 
   room.on("said", ({ text, time }, { from }) => {
-    view.say(from, text, new Date(time), from === nick);
+    view.say(from, text, dateOf(time), from === nick);
     if (name !== current) view.unread += 1;
     refresh();
   });
@@ -138,6 +138,12 @@ async function say({ room, view }, text, key = randomKey()) {
     line.classList.add("failed");
     line.append(element("small", `It may not have arrived (${error.message}). `), again);
   }
+}
+
+// Peers write the time, too: one that is none counts as now.
+function dateOf(time) {
+  const date = new Date(time);
+  return Number.isNaN(date.valueOf()) ? new Date() : date;
 }
 
 // `randomUUID` is missing in pages without TLS.

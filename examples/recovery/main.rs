@@ -1,13 +1,14 @@
 //! A page that loses no line: when its socket is cut it comes back with its position, and gets what it missed.
 //!
 //! `cargo run --example recovery -- [ADDRESS]`, then open http://127.0.0.1:8080 in two tabs, write in one and cut the
-//! other. The lines are in this process' memory: they survive a socket, and no restart.
+//! other. The lines are in this process' memory: they survive a socket, and no restart. With `--features redis` and
+//! `-- ADDRESS redis://HOST` they are in Redis: kill the process and start it again, and the page goes on.
 
-use std::time::Duration;
+use std::{error::Error, time::Duration};
 
 use axum::{Router, response::Html, routing::get};
 use gustnado::{
-    Hub,
+    Hub, HubBuilder,
     adapter::Retention,
     commands::{Commands, ErrorReply},
 };
@@ -15,9 +16,13 @@ use gustnado::{
 const PAGE: &str = include_str!("page.html");
 
 #[tokio::main]
-async fn main() -> std::io::Result<()> {
+async fn main() -> Result<(), Box<dyn Error>> {
     let kept = Retention::last(1_000).within(Duration::from_secs(300));
-    let hub = Hub::builder().history("lines", kept).build();
+    let mut hub = Hub::builder().history("lines", kept);
+    if let Some(url) = std::env::args().nth(2) {
+        hub = connect(hub, &url)?;
+    }
+    let hub = hub.build();
     // Clients join, publish and come back by commands that are there already.
     let commands = Commands::new().publish(|request| match request.cmd {
         "line" => Ok(()),
@@ -29,5 +34,16 @@ async fn main() -> std::io::Result<()> {
     let address = std::env::args().nth(1).unwrap_or("127.0.0.1:8080".into());
     let listener = tokio::net::TcpListener::bind(address).await?;
     println!("listening on {}", listener.local_addr()?);
-    axum::serve(listener, app).await
+    Ok(axum::serve(listener, app).await?)
+}
+
+/// The log is the engine's, for all nodes that share it.
+#[cfg(feature = "redis")]
+fn connect(hub: HubBuilder, url: &str) -> Result<HubBuilder, Box<dyn Error>> {
+    Ok(hub.adapter(gustnado::adapter::Redis::new(url)?))
+}
+
+#[cfg(not(feature = "redis"))]
+fn connect(_: HubBuilder, _: &str) -> Result<HubBuilder, Box<dyn Error>> {
+    Err("build it with `--features redis`".into())
 }

@@ -43,7 +43,7 @@ impl Codec {
         }
     }
 
-    pub(super) fn encode(self, value: &impl Serialize) -> Result<Message, EncodeError> {
+    pub(crate) fn encode(self, value: &impl Serialize) -> Result<Message, EncodeError> {
         match self {
             Self::Json => serde_json::to_string(value).map(Message::from).map_err(EncodeError::new),
             // Fields by name: a positional array would tie clients to the order in which we declare them.
@@ -52,19 +52,19 @@ impl Codec {
     }
 
     /// Whether a message is of the kind that this codec is spoken in.
-    pub(super) fn fits(self, message: &Message) -> bool {
+    pub(crate) fn fits(self, message: &Message) -> bool {
         message.is_text() == (self == Self::Json)
     }
 
     /// Whether `bytes` are a map at all: serde would also take an array, field by field.
-    pub(super) fn is_map(self, bytes: &[u8]) -> bool {
+    pub(crate) fn is_map(self, bytes: &[u8]) -> bool {
         match self {
             Self::Json => bytes.trim_ascii_start().first() == Some(&b'{'),
             Self::MessagePack => matches!(bytes.first(), Some(0x80..=0x8F | 0xDE | 0xDF)),
         }
     }
 
-    pub(super) fn decode<T: DeserializeOwned>(self, bytes: &[u8]) -> Result<T, DecodeError> {
+    pub(crate) fn decode<T: DeserializeOwned>(self, bytes: &[u8]) -> Result<T, DecodeError> {
         match self {
             Self::Json => serde_json::from_slice(bytes).map_err(DecodeError::new),
             Self::MessagePack => {
@@ -87,7 +87,7 @@ impl EncodeError {
 }
 
 impl DecodeError {
-    pub(super) fn new(error: impl Error + Send + Sync + 'static) -> Self {
+    pub(crate) fn new(error: impl Error + Send + Sync + 'static) -> Self {
         Self(Box::new(error))
     }
 }

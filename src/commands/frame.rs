@@ -13,31 +13,31 @@ use super::{
 };
 
 /// Frames of these names answer others; no handler may have them.
-pub(super) const REPLY: &str = "reply";
-pub(super) const ERROR: &str = "error";
+pub(crate) const REPLY: &str = "reply";
+pub(crate) const ERROR: &str = "error";
 
 /// The longest `id` of text, in bytes.
-pub(super) const MAX_ID: usize = 64;
+pub(crate) const MAX_ID: usize = 64;
 
 /// The largest `id` of digits: what every number in JavaScript can hold exactly.
-pub(super) const MAX_ID_NUMBER: u64 = (1 << 53) - 1;
+pub(crate) const MAX_ID_NUMBER: u64 = (1 << 53) - 1;
 
 /// What ties a reply to its command: chosen by who wants the reply, returned as it came.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(untagged)]
-pub(super) enum Id {
+pub(crate) enum Id {
     Number(u64),
     Text(Box<str>),
 }
 
 /// A message that came, whose `param` is not looked at yet.
 #[derive(Debug)]
-pub(super) struct Frame {
-    pub(super) cmd: Box<str>,
-    pub(super) channel: Option<Box<str>>,
-    pub(super) id: Option<Id>,
+pub(crate) struct Frame {
+    pub(crate) cmd: Box<str>,
+    pub(crate) channel: Option<Box<str>>,
+    pub(crate) id: Option<Id>,
     has_param: bool,
-    pub(super) codec: Codec,
+    pub(crate) codec: Codec,
     message: Message,
 }
 
@@ -56,7 +56,7 @@ struct WithParam<P> {
 }
 
 impl Frame {
-    pub(super) fn parse(codec: Codec, message: Message) -> Result<Self, ErrorReply> {
+    pub(crate) fn parse(codec: Codec, message: Message) -> Result<Self, ErrorReply> {
         if !codec.fits(&message) {
             let spoken = match codec {
                 Codec::Json => "this connection speaks JSON, in text messages",
@@ -85,7 +85,7 @@ impl Frame {
     }
 
     /// The `param` as a value; one that is missing is as `null`.
-    pub(super) fn param<P: DeserializeOwned>(&self) -> Result<P, DecodeError> {
+    pub(crate) fn param<P: DeserializeOwned>(&self) -> Result<P, DecodeError> {
         if self.has_param {
             let with: WithParam<P> = self.codec.decode(self.message.as_bytes())?;
             return Ok(with.param);
@@ -96,25 +96,25 @@ impl Frame {
 }
 
 /// What is told to a client about its own mistake. It may quote what the client sent, so it is cut.
-pub(super) fn told(error: &DecodeError) -> String {
+pub(crate) fn told(error: &DecodeError) -> String {
     error.to_string().chars().take(200).collect()
 }
 
 /// A frame that goes out. `None` and what is not there are the same.
 #[derive(Serialize)]
-pub(super) struct Outgoing<'a, P> {
+pub(crate) struct Outgoing<'a, P> {
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) channel: Option<&'a str>,
-    pub(super) cmd: &'a str,
-    pub(super) param: P,
+    pub(crate) channel: Option<&'a str>,
+    pub(crate) cmd: &'a str,
+    pub(crate) param: P,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) from: Option<&'a str>,
+    pub(crate) from: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) id: Option<&'a Id>,
+    pub(crate) id: Option<&'a Id>,
 }
 
 impl<'a, P> Outgoing<'a, P> {
-    pub(super) fn new(cmd: &'a str, param: P) -> Self {
+    pub(crate) fn new(cmd: &'a str, param: P) -> Self {
         Self { channel: None, cmd, param, from: None, id: None }
     }
 }
@@ -122,7 +122,7 @@ impl<'a, P> Outgoing<'a, P> {
 /// The `param` of an error frame, in either direction.
 #[derive(Debug, Default, Serialize, Deserialize)]
 #[serde(default)]
-pub(super) struct ErrorParam<'a> {
-    pub(super) code: std::borrow::Cow<'a, str>,
-    pub(super) message: std::borrow::Cow<'a, str>,
+pub(crate) struct ErrorParam<'a> {
+    pub(crate) code: std::borrow::Cow<'a, str>,
+    pub(crate) message: std::borrow::Cow<'a, str>,
 }

@@ -28,13 +28,13 @@
 //! [`Target::send_command`](crate::Target::send_command).
 
 mod builtin;
-mod codec;
+pub(crate) mod codec;
 mod connection;
 mod context;
 #[cfg(feature = "types")]
 pub mod contract;
 mod error;
-mod frame;
+pub(crate) mod frame;
 mod history;
 mod lane;
 mod live;

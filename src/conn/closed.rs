@@ -140,4 +140,39 @@ impl Closed {
     pub fn traffic(&self) -> &Traffic {
         &self.traffic
     }
+
+    /// One word for why it ended, fit for the label of a metric: that of the [cause](Cause::label), or `peer` or `local`,
+    /// who closed because it wanted to.
+    pub fn label(&self) -> &'static str {
+        match (self.cause(), self.by) {
+            (Some(cause), _) => cause.label(),
+            (None, ClosedBy::Peer) => "peer",
+            (None, ClosedBy::Local) => "local",
+            (None, ClosedBy::Transport) => "transport",
+        }
+    }
+}
+
+impl Cause {
+    /// One word for it, in lower case.
+    pub fn label(&self) -> &'static str {
+        match self {
+            Self::NotUpgraded(_) => "not_upgraded",
+            Self::HandshakeTimeout => "handshake_timeout",
+            Self::Protocol(_) => "protocol",
+            Self::Transport(_) => "transport",
+            Self::Eof => "eof",
+            Self::PongTimeout => "pong_timeout",
+            Self::CloseTimeout => "close_timeout",
+            Self::SlowReader => "slow_reader",
+            Self::RateLimited => "rate_limited",
+            Self::TooManyOfUser => "too_many_of_user",
+            Self::Expired => "expired",
+            Self::Callback(_) => "callback",
+            Self::InvalidCloseCode(_) => "invalid_close_code",
+            Self::Panic => "panic",
+            Self::Shutdown => "shutdown",
+            Self::Dropped => "dropped",
+        }
+    }
 }

@@ -135,7 +135,10 @@ impl HubBuilder {
     /// ```
     /// use gustnado::{Hub, Publication};
     ///
-    /// let frame = |it: &Publication<'_>| format!("{} {} {}", it.position.epoch, it.position.offset, it.message).into();
+    /// let frame = |it: &Publication<'_>| {
+    ///     let text = it.message.text().unwrap_or_default();
+    ///     format!("{} {} {text}", it.position.epoch, it.position.offset).into()
+    /// };
     /// let hub = Hub::builder().frame(frame).build();
     /// ```
     pub fn frame(mut self, frame: impl Fn(&Publication<'_>) -> Message + Send + Sync + 'static) -> Self {
@@ -220,6 +223,7 @@ impl HubBuilder {
             handlers: Default::default(),
             left: Default::default(),
             encoded: Default::default(),
+            closes: Default::default(),
             compressed: Default::default(),
         }));
         if let Some(cluster) = &hub.0.cluster {

@@ -103,6 +103,8 @@ struct Inner {
     left: Notify,
     /// How often a message was encoded for others than one connection.
     encoded: AtomicU64,
+    /// Why connections ended: [`Closed::label`](crate::Closed::label), and how often.
+    closes: Mutex<BTreeMap<&'static str, u64>>,
     /// The rooms that keep history.
     histories: Histories,
     /// Who is in which room, on every node.
@@ -198,6 +200,9 @@ impl Hub {
             && user.remove(conn.id()) == Removed::Last
         {
             self.retire(Kind::Users, &user);
+        }
+        if let Some(closed) = conn.ended() {
+            *self.0.closes.lock().entry(closed.label()).or_default() += 1;
         }
         self.0.everybody.remove(conn.id());
         self.0.index.write().conns.remove(&conn.id());

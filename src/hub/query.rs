@@ -8,12 +8,13 @@ use std::{
 };
 
 use crate::{
+    adapter::Position,
     conn::{Conn, ConnId, SendError},
     protocol::{close::CloseFrame, message::Message},
     stats::{Stats, Traffic},
 };
 
-use super::{ClusterStats, FanOut, HistoryStats, Hub, cluster::Cluster};
+use super::{ClusterStats, FanOut, HistoryStats, Hub, cluster::Cluster, history::Followed};
 
 /// Which part of a list to give.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -76,6 +77,8 @@ pub struct RoomInfo {
     pub since: SystemTime,
     /// What was sent to it since then.
     pub fan_out: FanOut,
+    /// Where its members stand in its [history](crate::HubBuilder::history), if it keeps one and that is known yet.
+    pub position: Option<Position>,
 }
 
 /// What a hub has seen since it was built.
@@ -90,6 +93,8 @@ pub struct HubStats {
     pub fan_out: FanOut,
     /// Bytes that wait in all outboxes now.
     pub buffered: usize,
+    /// The median of the connections' last round trips, of those that have measured one.
+    pub round_trip: Option<Duration>,
     /// What went between this node and the others, if there is an adapter to them.
     pub cluster: Option<ClusterStats>,
     /// What became of messages to rooms that keep history.
@@ -150,17 +155,26 @@ impl Hub {
         }
     }
 
-    /// What the hub has seen. Looks at every connection once, for what waits in its outbox.
+    /// What the hub has seen. Looks at every connection once, for its outbox and its round trip.
     pub fn stats(&self) -> HubStats {
         let mut handlers = Stats::default();
         for counters in &*self.0.handlers.lock() {
             handlers.add(&counters.read());
         }
-        let buffered = self.connections(Page::ALL).iter().map(Conn::buffered).sum();
-        let cluster = self.0.cluster.as_ref().map(Cluster::stats);
+        let conns: Vec<_> = self.0.index.read().conns.values().cloned().collect();
+        let buffered = conns.iter().map(Conn::buffered).sum();
+        let mut round_trips: Vec<_> = conns.iter().filter_map(Conn::round_trip).collect();
+        round_trips.sort_unstable();
+        let round_trip = round_trips.get(round_trips.len() / 2).copied();
         let (counts, fan_out) = (self.counts(), self.0.fan_out.read());
+        let cluster = self.0.cluster.as_ref().map(Cluster::stats);
         let history = self.0.histories.counters.read();
-        HubStats { counts, handlers, fan_out, buffered, cluster, history }
+        HubStats { counts, handlers, fan_out, buffered, round_trip, cluster, history }
+    }
+
+    /// Why connections have ended, by [`Closed::label`](crate::Closed::label), and how often.
+    pub fn closes(&self) -> BTreeMap<&'static str, u64> {
+        self.0.closes.lock().clone()
     }
 
     /// Connections, by their ids.
@@ -181,6 +195,7 @@ impl Hub {
                 members: room.len(),
                 since: room.since,
                 fan_out: room.fan_out(),
+                position: room.followed().and_then(Followed::head),
             })
             .collect()
     }

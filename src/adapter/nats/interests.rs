@@ -1,6 +1,12 @@
 //! What is wanted of the server, and what it has confirmed.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
+};
 
 use async_nats::Subscriber;
 use parking_lot::Mutex;
@@ -37,7 +43,8 @@ struct State {
 
 struct Wish {
     subject: Arc<Subject>,
-    wanted: bool,
+    /// Looked at for each packet, too: letting go of a subscription takes a moment.
+    wanted: Arc<AtomicBool>,
     written: bool,
     /// Reads what comes.
     reader: Option<Owned>,
@@ -59,13 +66,13 @@ impl Interests {
         }
         let wish = state.wishes.entry(name.clone()).or_insert_with(|| Wish {
             subject: Arc::new(subject.clone()),
-            wanted: false,
+            wanted: Arc::default(),
             written: false,
             reader: None,
             confirmed: false,
             missing: false,
         });
-        wish.wanted = wanted;
+        wish.wanted.store(wanted, Relaxed);
         if !wanted {
             state.missing -= usize::from(std::mem::take(&mut wish.missing));
         }
@@ -84,8 +91,8 @@ impl Interests {
             tokio::pin!(confirmed);
             confirmed.as_mut().enable();
             match self.state.lock().wishes.get(name) {
-                Some(wish) if wish.wanted && wish.confirmed => return Ok(()),
-                Some(wish) if wish.wanted => {}
+                Some(wish) if wish.is_wanted() && wish.confirmed => return Ok(()),
+                Some(wish) if wish.is_wanted() => {}
                 _ => return Err(Unavailable),
             }
             confirmed.await;
@@ -128,7 +135,7 @@ impl Interests {
         let mut on = Vec::new();
         for name in state.unwritten.drain(..) {
             let Some(wish) = state.wishes.get_mut(&name) else { continue };
-            if !wish.wanted {
+            if !wish.is_wanted() {
                 // Its reader ends, and with it the subscription.
                 state.wishes.remove(&name);
             } else if !std::mem::replace(&mut wish.written, true) {
@@ -142,10 +149,12 @@ impl Interests {
     pub(super) fn subscribed(&self, name: &str, mut packets: Subscriber) {
         let mut state = self.state.lock();
         let Some(wish) = state.wishes.get_mut(name) else { return };
-        let (voice, subject) = (self.voice.clone(), wish.subject.clone());
+        let (voice, subject, wanted) = (self.voice.clone(), wish.subject.clone(), wish.wanted.clone());
         wish.reader = Some(Owned::spawn(async move {
             while let Some(message) = next(&mut packets).await {
-                voice.receive(&subject, &message.payload);
+                if wanted.load(Relaxed) {
+                    voice.receive(&subject, &message.payload);
+                }
             }
         }));
     }
@@ -182,9 +191,15 @@ impl Interests {
     }
 }
 
+impl Wish {
+    fn is_wanted(&self) -> bool {
+        self.wanted.load(Relaxed)
+    }
+}
+
 impl State {
     fn start_over(&mut self) {
-        self.wishes.retain(|_, wish| wish.wanted);
+        self.wishes.retain(|_, wish| wish.is_wanted());
         for wish in self.wishes.values_mut() {
             (wish.written, wish.reader, wish.confirmed, wish.missing) = (false, None, false, true);
         }

@@ -2,7 +2,6 @@
 
 use std::{sync::Arc, time::Duration};
 
-use bytes::Bytes;
 use parking_lot::Mutex;
 use redis::{PushInfo, PushKind, Value, cmd};
 use tokio::sync::Notify;
@@ -179,7 +178,7 @@ impl Subscriptions {
                 else {
                     return;
                 };
-                self.voice.receive(&subject, &Bytes::from(payload));
+                self.voice.receive(&subject, &payload.into());
             }
             PushKind::Subscribe | PushKind::SSubscribe => self.answered(line, &channel, true),
             PushKind::Unsubscribe | PushKind::SUnsubscribe => self.answered(line, &channel, false),

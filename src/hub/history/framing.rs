@@ -19,6 +19,7 @@ pub struct Publication<'a> {
 }
 
 /// A member of a room has lost messages.
+#[cfg_attr(not(feature = "commands"), allow(dead_code, reason = "only commands frame it"))]
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct LostMessages<'a> {
     pub(crate) room: &'a str,

@@ -21,6 +21,7 @@ mod window;
 use std::time::Duration;
 
 use self::entry::Entry;
+#[cfg(feature = "commands")]
 pub(crate) use self::framing::{Framed, Framing, LostMessages};
 pub(super) use self::room::{Delivered, Followed};
 use self::{

@@ -88,6 +88,11 @@ impl Followed {
         state.take(steps, counters)
     }
 
+    /// Where its members stand, once that is known.
+    pub(in crate::hub) fn head(&self) -> Option<Position> {
+        self.state.lock().feed.head()
+    }
+
     pub(super) fn top(&self, top: Option<Position>) {
         self.state.lock().feed.top(top);
     }
