@@ -94,7 +94,14 @@ pub mod testing;
 struct Readme;
 
 /// The code of the guide, compiled with the doctests: a chapter each.
-#[cfg(all(doctest, feature = "client", feature = "types", feature = "metrics"))]
+#[cfg(all(
+    doctest,
+    feature = "client",
+    feature = "metrics",
+    feature = "nats",
+    feature = "redis",
+    feature = "types"
+))]
 mod guide {
     #[doc = include_str!("../docs/guide/first-server.md")]
     struct FirstServer;
@@ -104,10 +111,16 @@ mod guide {
     struct RoomsAndUsers;
     #[doc = include_str!("../docs/guide/commands.md")]
     struct Commands;
+    #[doc = include_str!("../docs/guide/recovery.md")]
+    struct Recovery;
+    #[doc = include_str!("../docs/guide/several-nodes.md")]
+    struct SeveralNodes;
     #[doc = include_str!("../docs/guide/authentication.md")]
     struct Authentication;
     #[doc = include_str!("../docs/guide/limits.md")]
     struct Limits;
+    #[doc = include_str!("../docs/guide/performance-and-memory.md")]
+    struct PerformanceAndMemory;
     #[doc = include_str!("../docs/guide/testing.md")]
     struct Testing;
     #[doc = include_str!("../docs/guide/deployment.md")]

@@ -88,6 +88,21 @@ fn every_link_between_documents_leads_somewhere() {
 }
 
 #[test]
+fn every_block_of_toml_is_toml() {
+    let guide = fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/guide")).expect("the guide");
+    let texts = guide.map(|entry| read(entry.expect("an entry").path())).chain([read("docs/scaling.md")]);
+    let mut blocks = 0;
+    for text in texts {
+        for block in text.split("```toml\n").skip(1) {
+            let (block, _) = block.split_once("```").expect("the end of a block");
+            block.parse::<toml::Table>().unwrap_or_else(|error| panic!("{block}{error}"));
+            blocks += 1;
+        }
+    }
+    assert!(blocks > 2, "{blocks}");
+}
+
+#[test]
 fn the_readme_names_every_example() {
     let mut examples: Vec<_> = fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("examples"))
         .expect("examples")

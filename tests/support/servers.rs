@@ -24,9 +24,30 @@ pub struct Server {
 impl Server {
     pub fn new(program: &'static str, package: &'static str, arguments: impl Fn(u16) -> Vec<String>) -> Self {
         let port = free_port();
-        let arguments = arguments(port);
-        let mut server =
-            Self { port, folder: folder(), program, package, arguments, child: None, frozen: false };
+        Self::running(program, package, port, folder(), arguments(port))
+    }
+
+    /// With a file `conf` in the folder in which it runs.
+    pub fn configured(
+        program: &'static str,
+        package: &'static str,
+        arguments: &[&str],
+        file: impl FnOnce(u16) -> String,
+    ) -> Self {
+        let (port, folder) = (free_port(), folder());
+        fs::write(folder.join("conf"), file(port)).expect("a folder of the test");
+        let arguments = arguments.iter().copied().map(str::to_owned).collect();
+        Self::running(program, package, port, folder, arguments)
+    }
+
+    fn running(
+        program: &'static str,
+        package: &'static str,
+        port: u16,
+        folder: PathBuf,
+        arguments: Vec<String>,
+    ) -> Self {
+        let mut server = Self { port, folder, program, package, arguments, child: None, frozen: false };
         server.start();
         server
     }
@@ -50,19 +71,12 @@ impl Server {
 
     /// A sentinel that watches the master `main` at a port, and is quick about it.
     pub fn sentinel(master: u16) -> Self {
-        let file = folder().join("sentinel.conf");
-        let name = file.display().to_string();
-        let mut server = Self::new("redis-sentinel", "redis-sentinel", |port| {
-            let lines = format!(
+        Self::configured("redis-sentinel", "redis-sentinel", &["conf"], |port| {
+            format!(
                 "port {port}\nbind 127.0.0.1\nsentinel monitor main 127.0.0.1 {master} 1\n\
                  sentinel down-after-milliseconds main 1000\nsentinel failover-timeout main 3000\n"
-            );
-            fs::write(&file, lines).expect("a folder of the test");
-            vec![name.clone()]
-        });
-        let _ =
-            fs::remove_dir(std::mem::replace(&mut server.folder, file.parent().expect("a folder").into()));
-        server
+            )
+        })
     }
 
     pub fn url(&self) -> String {
@@ -72,8 +86,10 @@ impl Server {
     /// Runs it, again if it was killed; returns when it listens.
     pub fn start(&mut self) {
         let log = fs::File::create(self.folder.join("log")).expect("a folder of the test");
+        let path = std::env::var("PATH").unwrap_or_default();
         let child = Command::new(self.program)
             .args(&self.arguments)
+            .env("PATH", path + ":/usr/sbin") // where Debian has nginx and haproxy, for root only
             .current_dir(&self.folder)
             .stdout(log.try_clone().expect("a file"))
             .stderr(log)

@@ -3,8 +3,12 @@ import { expect, test } from "vitest";
 
 const read = (path: string) => readFileSync(new URL(path, import.meta.url), "utf8");
 
-test("what the README shows is code that compiles: the files of tests/readme", () => {
-  const blocks = [...read("../README.md").matchAll(/```ts\n(.*?)```/gs)].map(([, code]) => code);
+const guide = "../../../docs/guide/";
+
+test("what the README and the guide show is code that compiles: the files of tests/readme", () => {
+  const chapters = readdirSync(new URL(guide, import.meta.url)).map((name) => read(guide + name));
+  const texts = [read("../README.md"), ...chapters];
+  const blocks = texts.flatMap((text) => [...text.matchAll(/```ts\n(.*?)```/gs)].map(([, code]) => code));
   const files = readdirSync(new URL("readme", import.meta.url)).map((name) => read(`readme/${name}`));
   expect(blocks.sort()).toEqual(files.sort());
 });
