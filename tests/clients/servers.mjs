@@ -48,6 +48,11 @@ export async function start(name, { address = "127.0.0.1:0", args = [] } = {}) {
       await exited;
       return server.exitCode;
     },
+    /** Ends the server as `kill -9` does. */
+    async kill() {
+      server.kill("SIGKILL");
+      await exited;
+    },
     /** Ends the server; fails when it had already ended by itself. */
     async stop() {
       if (server.exitCode !== null || server.signalCode !== null) await over;

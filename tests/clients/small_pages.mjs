@@ -1,0 +1,119 @@
+// The pages of the examples `terminal` and `recovery` in the system's Chromium: node --test tests/clients/small_pages.mjs
+
+import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { connect, createServer } from "node:net";
+import { after, before, test as nodeTest } from "node:test";
+import { setTimeout as pause } from "node:timers/promises";
+import { chromium } from "playwright-core";
+import { start } from "./servers.mjs";
+
+const PROGRAM = process.env.CHROMIUM ?? "/usr/bin/chromium";
+const FLAGS = [
+  "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
+  "--disable-background-networking", "--disable-component-update", "--disable-sync",
+];
+const test = (name, body) => nodeTest(name, { timeout: 60_000 }, body);
+
+let browser;
+before(async () => {
+  browser = await chromium.launch({ executablePath: PROGRAM, headless: true, args: FLAGS });
+});
+after(() => browser?.close());
+
+async function open(address) {
+  const page = await (await browser.newContext()).newPage();
+  page.setDefaultTimeout(20_000);
+  await page.goto(`http://${address}/`);
+  return page;
+}
+
+test("a command's output comes in its colours, and what looks like markup is text", async () => {
+  // Often enough for a page that comes a moment later; it ends by itself.
+  const command = String.raw`for i in $(seq 200); do printf '\033[31mred <b>%s</b>\033[0m\n' $i; sleep 0.1; done`;
+  const server = await start("terminal", { args: ["sh", "-c", command] });
+  try {
+    const page = await open(server.address);
+    const line = page.getByText(/red <b>\d+<\/b>/).first();
+    await line.waitFor();
+    assert.equal(await page.locator("#out b").count(), 0, "the output made an element");
+    assert.notEqual(await line.evaluate((it) => getComputedStyle(it).color), "rgb(0, 0, 0)");
+  } finally {
+    await server.stop();
+  }
+});
+
+const lines = (page) => page.locator("#lines li").allTextContents();
+
+async function write(page, text) {
+  await page.locator("#line").fill(text);
+  await page.locator("#line").press("Enter");
+}
+
+test("a page that was cut gets the lines that it missed, each once and in order", async () => {
+  const server = await start("recovery");
+  try {
+    const [ann, bob] = [await open(server.address), await open(server.address)];
+    await bob.getByText("connected").waitFor();
+    await write(ann, "one");
+    await bob.getByText("1: one").waitFor();
+    await bob.locator("#cut").click();
+    for (const text of ["two", "three"]) await write(ann, text);
+    await bob.getByText("3: three").waitFor();
+    assert.deepEqual(await lines(bob), ["1: one", "2: two", "3: three"]);
+  } finally {
+    await server.stop();
+  }
+});
+
+test("over Redis a page loses no line when its node is killed and started again", async () => {
+  const port = await freePort();
+  const redis = spawn("redis-server", ["--port", String(port), "--save", "", "--appendonly", "no"], { stdio: "ignore" });
+  const missing = once(redis, "error").then(() => assert.fail("redis-server is missing: install redis-server"));
+  missing.catch(() => {});
+  let node;
+  try {
+    await Promise.race([listens(port), missing]);
+    const url = `redis://127.0.0.1:${port}`;
+    node = await start("recovery", { args: [url] });
+    const { address } = node;
+    const [ann, bob] = [await open(address), await open(address)];
+    await bob.getByText("connected").waitFor();
+    await write(ann, "before");
+    await bob.getByText("1: before").waitFor();
+    await node.kill();
+    await ann.getByText("cut; coming back").waitFor();
+    // While nobody is there: it goes out when somebody is, once.
+    await write(ann, "meanwhile");
+    node = await start("recovery", { address, args: [url] });
+    await bob.getByText("2: meanwhile").waitFor();
+    await write(ann, "after");
+    await bob.getByText("3: after").waitFor();
+    assert.deepEqual(await lines(bob), ["1: before", "2: meanwhile", "3: after"]);
+    assert.deepEqual(await lines(ann), ["1: before", "2: meanwhile", "3: after"]);
+  } finally {
+    await node?.stop();
+    redis.kill();
+  }
+});
+
+async function freePort() {
+  const server = createServer().listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const { port } = server.address();
+  server.close();
+  await once(server, "close");
+  return port;
+}
+
+/** Waits until something accepts on this port. */
+async function listens(port) {
+  for (;;) {
+    const socket = connect(port, "127.0.0.1");
+    const answer = await Promise.race([once(socket, "connect").then(() => true), once(socket, "error").then(() => false, () => false)]).catch(() => false);
+    socket.destroy();
+    if (answer) return;
+    await pause(50);
+  }
+}
