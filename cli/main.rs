@@ -24,14 +24,11 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Sends text, and waits until the engine has it, or the log of a room that keeps history
+    /// Sends text, and waits until the engine has it; in no log, also in a room that keeps history
     Publish {
         #[command(flatten)]
         whom: Whom,
         text: String,
-        /// Repeating it with the same key within five minutes makes one message, in rooms that keep history
-        #[arg(long)]
-        key: Option<String>,
     },
     /// Sends text, and waits for nothing
     Send {
@@ -107,16 +104,9 @@ async fn done(cli: &Cli) -> Result<(), Box<dyn Error>> {
 
 async fn run(command: &Command, hub: &Hub) -> Result<(), Box<dyn Error>> {
     match command {
-        Command::Publish { whom, text, key } => {
-            let target = whom.of(hub)?;
-            let target = match key {
-                Some(key) => target.key(key),
-                None => target,
-            };
-            match target.publish(text.as_str()).await?.position {
-                Some(position) => println!("{} {}", position.epoch, position.offset),
-                None => println!("handed over"),
-            }
+        Command::Publish { whom, text } => {
+            whom.of(hub)?.publish(text.as_str()).await?;
+            println!("handed over");
         }
         Command::Send { whom, text } => {
             let report = whom.of(hub)?.send(text.as_str()).await;
