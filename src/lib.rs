@@ -150,7 +150,7 @@ pub use self::{
         Affected, ClusterStats, ConnInfo, Counts, Entered, Event, EventKind, Everywhere, FanOut, Gathered,
         HistoryStats, Hub, HubBuilder, HubStats, JoinError, JoinRequest, Joined, Left, Lost, Page, Present,
         Preview, Publication, PublishError, Publisher, Remote, Report, RoomInfo, Shutdown, ShutdownReport,
-        Tap, TapFilter, Target,
+        Tap, TapEverywhere, TapFilter, Target,
     },
     protocol::{
         close::{CloseCode, CloseFrame, InvalidCloseCode},

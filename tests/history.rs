@@ -398,6 +398,11 @@ async fn a_publisher_that_is_no_node_writes_to_the_same_log() {
     let publisher = Publisher::connect_as(rules, bus.adapter()).await.expect("the bus is there");
     publisher.hub().room("news/1").publish("a").await.expect("the log takes it");
     assert_eq!(read(&mut client).await, ["1 a"]);
+    let told_nothing = Publisher::connect(bus.adapter()).await.expect("the bus is there");
+    let position = told_nothing.hub().room("news/1").publish("b").await.expect("the log takes it").position;
+    assert_eq!(position.map(|at| at.offset), Some(2), "the node has said which rooms keep history");
+    assert_eq!(read(&mut client).await, ["2 b"]);
+    assert!(!told_nothing.hub().keeps_history("other"));
 }
 
 #[tokio::test(start_paused = true)]

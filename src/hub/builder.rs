@@ -16,6 +16,7 @@ use super::{
     group::Group,
     history::Histories,
     presence::{Presence, RoomFilter},
+    tap::Redact,
 };
 
 type JoinHook = dyn Fn(&JoinRequest<'_>) -> Result<(), String> + Send + Sync;
@@ -36,6 +37,7 @@ pub(super) struct HubConfig {
     pub(super) max_rooms: usize,
     pub(super) max_room_name: usize,
     pub(super) on_join: Option<Box<JoinHook>>,
+    pub(super) redact: Option<Arc<Redact>>,
 }
 
 /// Builds a [`Hub`].
@@ -50,6 +52,7 @@ pub(super) struct HubConfig {
 /// | [`adapter`](Self::adapter) | none: the hub is alone |
 /// | [`presence_in`](Self::presence_in) | no room, but where [commands](crate::commands) have presence |
 /// | [`presence_grace`](Self::presence_grace) | none |
+/// | [`redact`](Self::redact) | other nodes are shown the beginnings of messages as they are |
 #[must_use]
 pub struct HubBuilder {
     config: HubConfig,
@@ -63,7 +66,7 @@ pub struct HubBuilder {
 impl Default for HubBuilder {
     fn default() -> Self {
         Self {
-            config: HubConfig { max_rooms: 100, max_room_name: 128, on_join: None },
+            config: HubConfig { max_rooms: 100, max_room_name: 128, on_join: None, redact: None },
             histories: Histories::default(),
             adapter: None,
             quiet: false,
@@ -104,7 +107,7 @@ impl HubBuilder {
     /// [`commands`](crate::commands) tells them by itself. A member whose outbox is full is disconnected with 1013,
     /// whatever its handler's [`SlowReader`](crate::SlowReader) is, and recovers.
     ///
-    /// All nodes must have the same rules, and so must a [`Publisher`](crate::Publisher).
+    /// All nodes must have the same rules; a [`Publisher`](crate::Publisher) learns them.
     ///
     /// The log is the adapter's, and what it survives is said there. Without an adapter it is in this process' memory:
     /// it survives a client's disconnect and no restart, and holds 64 MiB for all rooms together.
@@ -193,6 +196,14 @@ impl HubBuilder {
     /// within that time, to this node or to another, has neither gone nor come. Who leaves a room has gone at once.
     pub fn presence_grace(mut self, grace: Duration) -> Self {
         self.grace = grace;
+        self
+    }
+
+    /// Changes what [taps of other nodes](crate::Everywhere::tap) are shown of the messages of this one: takes secrets
+    /// out, or with `String::clear` everything. Whoever can speak to the engine can ask for such a tap. Called for each
+    /// preview of up to 4 KiB, and only while somebody watches.
+    pub fn redact(mut self, redact: impl Fn(&mut String) + Send + Sync + 'static) -> Self {
+        self.config.redact = Some(Arc::new(redact));
         self
     }
 

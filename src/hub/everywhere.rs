@@ -7,7 +7,7 @@ use tokio::time::Instant;
 use crate::{adapter::NodeId, conn::ConnId};
 
 use super::{
-    ConnInfo, Counts, Hub,
+    ConnInfo, Counts, Hub, TapEverywhere, TapFilter,
     cluster::{Answer, Question},
 };
 
@@ -91,6 +91,14 @@ impl Everywhere {
         .await
     }
 
+    /// Watches what happens on every node from here on, this one included. Drop the tap to stop.
+    ///
+    /// The deadline does not matter here. A filter's [`redact`](TapFilter::redact) runs here; what nodes show one
+    /// another goes through their own [`HubBuilder::redact`](crate::HubBuilder::redact) before.
+    pub fn tap(&self, filter: TapFilter) -> TapEverywhere {
+        TapEverywhere::new(&self.hub, filter)
+    }
+
     async fn conns(&self, one: Option<NodeId>, question: Question) -> Gathered<Vec<ConnInfo>> {
         let add = |conns: &mut Vec<ConnInfo>, answer| {
             let Answer::Conns(list, more) = answer else { return false };
@@ -111,7 +119,8 @@ impl Everywhere {
         mut add: impl FnMut(&mut T, Answer) -> bool,
     ) -> Gathered<T> {
         let here = one.is_none_or(|node| node == self.hub.node());
-        let mut truncated = here && add(&mut value, self.hub.reply(&question));
+        let own = here.then(|| self.hub.reply(&question)).flatten();
+        let mut truncated = own.is_some_and(|answer| add(&mut value, answer));
         let mut missing = Vec::new();
         if let Some(cluster) = self.hub.0.cluster.as_ref().filter(|_| !here || one.is_none()) {
             let (answers, silent) = cluster.ask(one, question, Instant::now() + self.deadline).await;

@@ -18,6 +18,7 @@ mod report;
 mod rooms;
 mod shutdown;
 mod tap;
+mod tap_everywhere;
 mod taps;
 mod target;
 
@@ -59,6 +60,7 @@ pub use self::{
     rooms::{JoinError, Joined, Left},
     shutdown::{Shutdown, ShutdownReport},
     tap::{Event, EventKind, Preview, Tap, TapFilter},
+    tap_everywhere::TapEverywhere,
     target::Target,
 };
 use crate::{

@@ -6,7 +6,10 @@ use tokio::time::{Instant, sleep};
 
 use crate::adapter::{Adapter, Link, Unavailable};
 
-use super::{Hub, HubBuilder};
+use super::{
+    Hub, HubBuilder,
+    cluster::{Answer, Question},
+};
 
 /// How long to wait for the link, and then for the nodes to answer.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
@@ -34,7 +37,8 @@ const ROLL_CALL: Duration = Duration::from_millis(250);
 pub struct Publisher(Hub);
 
 impl Publisher {
-    /// Connects, and hears which nodes there are: that takes a quarter of a second.
+    /// Connects, and hears which nodes there are, and which rooms keep history there: that takes a quarter of a
+    /// second. If there is [no node](Hub::nodes), no room keeps any for this process.
     ///
     /// # Errors
     ///
@@ -43,8 +47,9 @@ impl Publisher {
         Self::connect_as(Hub::builder(), adapter).await
     }
 
-    /// As [`connect`](Self::connect), with rules of its own: which rooms keep
-    /// [history](crate::HubBuilder::history) a publisher must know as the nodes do, or what it sends there is in no log.
+    /// As [`connect`](Self::connect), with rules of its own for rooms that keep
+    /// [history](crate::HubBuilder::history), instead of those of the nodes. They must be the same; what is sent to a
+    /// room that has none is in no log.
     ///
     /// # Errors
     ///
@@ -61,8 +66,12 @@ impl Publisher {
         }
         if let Some(cluster) = &hub.0.cluster {
             cluster.say_hello(&hub);
+            sleep(ROLL_CALL).await;
+            let (answers, _) = cluster.ask(None, Question::Rules, Instant::now() + ROLL_CALL).await;
+            if let Some(Answer::Rules(rules)) = answers.into_iter().next() {
+                hub.0.histories.learn(rules);
+            }
         }
-        sleep(ROLL_CALL).await;
         Ok(Self(hub))
     }
 

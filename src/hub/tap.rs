@@ -18,7 +18,7 @@ use crate::{
 use super::{Report, taps::Sleep};
 
 /// Something that happened.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct Event {
     /// The connection it happened to or that caused it; `None` for a message that no connection sent.
@@ -30,7 +30,7 @@ pub struct Event {
 }
 
 /// What happened.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub enum EventKind {
     /// A connection was registered.
@@ -101,7 +101,7 @@ pub struct Preview {
     pub is_text: bool,
 }
 
-type Redact = dyn Fn(&mut String) + Send + Sync;
+pub(super) type Redact = dyn Fn(&mut String) + Send + Sync;
 
 /// Which events a [`Tap`] gets: all of them, unless it is narrowed down.
 #[derive(Clone)]
@@ -114,6 +114,16 @@ pub struct TapFilter {
     pub(super) conn: Option<ConnId>,
     pub(super) contains: Option<String>,
     pub(super) redact: Option<Arc<Redact>>,
+}
+
+impl EventKind {
+    /// The beginning of the message, if it is about one.
+    pub(super) fn preview_mut(&mut self) -> Option<&mut Preview> {
+        match self {
+            Self::Received(preview) | Self::Sent(preview) | Self::Broadcast { preview, .. } => Some(preview),
+            _ => None,
+        }
+    }
 }
 
 impl Default for TapFilter {
@@ -131,7 +141,7 @@ impl Default for TapFilter {
 }
 
 impl TapFilter {
-    /// How many events may wait: 1,024 by default. Beyond that they are missed, and counted.
+    /// How many events may wait, on each node: 1,024 by default. Beyond that they are missed, and counted.
     pub fn capacity(mut self, events: usize) -> Self {
         self.capacity = events.max(1);
         self

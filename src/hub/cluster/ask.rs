@@ -1,6 +1,9 @@
 //! Questions to other nodes, and their answers.
 
-use std::collections::{HashMap, HashSet};
+use std::{
+    collections::{HashMap, HashSet},
+    sync::{Arc, Weak},
+};
 
 use bytes::Bytes;
 use parking_lot::Mutex;
@@ -9,12 +12,13 @@ use tokio::{sync::mpsc, time::Instant};
 use crate::{
     adapter::{NodeId, Subject},
     conn::{Conn, ConnId},
-    hub::{ConnInfo, Counts, Hub, Page},
+    hub::{ConnInfo, Counts, Hub, Page, history::Rule},
     stats::Traffic,
 };
 
 use super::{
     Cluster,
+    lent::{Batch, Wish},
     packet::Packet,
     wire::{Sink, Wire, wire},
 };
@@ -30,6 +34,11 @@ pub(in crate::hub) enum Question {
     Members(Box<str>),
     ConnectionsOf(Box<str>),
     Connection(ConnId),
+    /// Which rooms keep history.
+    Rules,
+    /// To pass on what happens there for a while. Asked again and again, under the same number, and answered with each
+    /// batch.
+    Tap(Wish),
 }
 
 /// What it says.
@@ -40,6 +49,8 @@ pub(in crate::hub) enum Answer {
     Rooms(Vec<(String, usize)>, bool),
     /// The connections, and whether there are more.
     Conns(Vec<ConnInfo>, bool),
+    Rules(Vec<Rule>),
+    Events(Batch),
 }
 
 /// Who waits for which answers.
@@ -49,35 +60,50 @@ pub(super) struct Questions(Mutex<Waiting>);
 #[derive(Default)]
 struct Waiting {
     last: u64,
-    askers: HashMap<u64, mpsc::Sender<(NodeId, Answer)>>,
+    askers: HashMap<u64, Asker>,
+}
+
+struct Asker {
+    answers: mpsc::Sender<(NodeId, Answer)>,
+    /// What is asked again and again.
+    standing: Option<Question>,
 }
 
 /// A question that was asked; dropped, nobody waits for its answers any more.
-struct Asked<'a> {
-    questions: &'a Questions,
+#[derive(Debug)]
+pub(in crate::hub) struct Asked {
+    questions: Weak<Questions>,
     id: u64,
 }
 
 impl Questions {
-    fn enter(&self, asker: mpsc::Sender<(NodeId, Answer)>) -> Asked<'_> {
+    fn enter(self: &Arc<Self>, asker: Asker) -> Asked {
         let mut waiting = self.0.lock();
         waiting.last += 1;
         let id = waiting.last;
         waiting.askers.insert(id, asker);
-        Asked { questions: self, id }
+        Asked { questions: Arc::downgrade(self), id }
     }
 
     /// Passes an answer on; one that nobody waits for came too late.
     pub(super) fn answer(&self, id: u64, node: NodeId, answer: Answer) {
         if let Some(asker) = self.0.lock().askers.get(&id) {
-            let _ = asker.try_send((node, answer));
+            let _ = asker.answers.try_send((node, answer));
         }
+    }
+
+    fn standing(&self) -> Vec<Packet> {
+        let waiting = self.0.lock();
+        let standing = waiting.askers.iter().filter_map(|(id, asker)| Some((*id, asker.standing.clone()?)));
+        standing.map(|(id, question)| Packet::Question(id, question)).collect()
     }
 }
 
-impl Drop for Asked<'_> {
+impl Drop for Asked {
     fn drop(&mut self) {
-        self.questions.0.lock().askers.remove(&self.id);
+        if let Some(questions) = self.questions.upgrade() {
+            questions.0.lock().askers.remove(&self.id);
+        }
     }
 }
 
@@ -96,7 +122,7 @@ impl Cluster {
         let mut missing: HashSet<NodeId> = nodes.into_iter().collect();
         // Nodes that are not known yet may answer too.
         let (asker, mut answered) = mpsc::channel(2 * missing.len() + 16);
-        let asked = self.questions.enter(asker);
+        let asked = self.questions.enter(Asker { answers: asker, standing: None });
         let mut answers = Vec::new();
         if self.tell(&subject, &Packet::Question(asked.id, question)) {
             while !missing.is_empty() {
@@ -110,18 +136,37 @@ impl Cluster {
         missing.sort_unstable();
         (answers, missing)
     }
+
+    /// Asks all nodes until what this returns is dropped, again and again; at most so many answers wait.
+    pub(in crate::hub) fn keep_asking(
+        &self,
+        question: Question,
+        waiting: usize,
+    ) -> (Asked, mpsc::Receiver<(NodeId, Answer)>) {
+        let (answers, answered) = mpsc::channel(waiting);
+        let asked = self.questions.enter(Asker { answers, standing: Some(question.clone()) });
+        self.tell(&Subject::Everybody, &Packet::Question(asked.id, question));
+        (asked, answered)
+    }
+
+    /// Asks again what is asked again and again.
+    pub(super) fn ask_again(&self, subject: &Subject) {
+        for question in self.questions.standing() {
+            self.tell(subject, &question);
+        }
+    }
 }
 
 impl Hub {
-    /// What this node has to say.
-    pub(in crate::hub) fn reply(&self, question: &Question) -> Answer {
+    /// What this node has to say at once.
+    pub(in crate::hub) fn reply(&self, question: &Question) -> Option<Answer> {
         let page = Page::first(MAX_ANSWERS + 1);
         let conns = |mut conns: Vec<Conn>| {
             let more = conns.len() > MAX_ANSWERS;
             conns.truncate(MAX_ANSWERS);
             Answer::Conns(conns.iter().map(Conn::info).collect(), more)
         };
-        match question {
+        Some(match question {
             Question::Counts => Answer::Counts(self.counts()),
             Question::Rooms => {
                 let mut rooms = self.room_list(page);
@@ -132,25 +177,34 @@ impl Hub {
             Question::Members(room) => conns(self.members(room, page)),
             Question::ConnectionsOf(user) => conns(self.connections_of(user, page)),
             Question::Connection(id) => conns(self.connection(*id).into_iter().collect()),
-        }
+            Question::Rules => Answer::Rules(self.0.histories.rules()),
+            Question::Tap(_) => return None,
+        })
     }
 }
 
 impl Wire for Question {
     fn write(&self, out: &mut dyn Sink) {
-        let (kind, name): (u8, _) = match self {
-            Self::Counts => (0, None),
-            Self::Rooms => (1, None),
-            Self::Members(room) => (2, Some(room)),
-            Self::ConnectionsOf(user) => (3, Some(user)),
-            Self::Connection(_) => (4, None),
-        };
-        kind.write(out);
-        if let Some(name) = name {
-            name.write(out);
-        }
-        if let Self::Connection(id) = self {
-            id.write(out);
+        match self {
+            Self::Counts => 0_u8.write(out),
+            Self::Rooms => 1_u8.write(out),
+            Self::Members(room) => {
+                2_u8.write(out);
+                room.write(out);
+            }
+            Self::ConnectionsOf(user) => {
+                3_u8.write(out);
+                user.write(out);
+            }
+            Self::Connection(id) => {
+                4_u8.write(out);
+                id.write(out);
+            }
+            Self::Rules => 5_u8.write(out),
+            Self::Tap(wish) => {
+                6_u8.write(out);
+                wish.write(out);
+            }
         }
     }
 
@@ -161,6 +215,8 @@ impl Wire for Question {
             2 => Wire::read(input).map(Self::Members),
             3 => Wire::read(input).map(Self::ConnectionsOf),
             4 => Wire::read(input).map(Self::Connection),
+            5 => Some(Self::Rules),
+            6 => Wire::read(input).map(Self::Tap),
             _ => None,
         }
     }
@@ -183,6 +239,14 @@ impl Wire for Answer {
                 conns.write(out);
                 more.write(out);
             }
+            Self::Rules(rules) => {
+                3_u8.write(out);
+                rules.write(out);
+            }
+            Self::Events(batch) => {
+                4_u8.write(out);
+                batch.write(out);
+            }
         }
     }
 
@@ -191,6 +255,8 @@ impl Wire for Answer {
             0 => Counts::read(input).map(Self::Counts),
             1 => Some(Self::Rooms(Wire::read(input)?, Wire::read(input)?)),
             2 => Some(Self::Conns(Wire::read(input)?, Wire::read(input)?)),
+            3 => Wire::read(input).map(Self::Rules),
+            4 => Wire::read(input).map(Self::Events),
             _ => None,
         }
     }

@@ -10,7 +10,7 @@ use crate::{
 };
 
 use super::{
-    Cluster,
+    Cluster, Question,
     packet::{Beat, Deed, Packet, Undecodable, decode},
 };
 
@@ -87,8 +87,13 @@ impl Cluster {
         match packet {
             Packet::Beat(beat) => self.heard(hub, sender, &beat),
             Packet::Bye => self.said_goodbye(hub, sender),
+            // Only nodes have something to say.
+            Packet::Question(..) if self.quiet => {}
+            Packet::Question(id, Question::Tap(wish)) => self.lend(hub, sender, id, wish),
             Packet::Question(id, question) => {
-                self.tell(&Subject::Node(sender), &Packet::Answer(id, hub.reply(&question)));
+                if let Some(answer) = hub.reply(&question) {
+                    self.tell(&Subject::Node(sender), &Packet::Answer(id, answer));
+                }
             }
             Packet::Answer(id, answer) => self.questions.answer(id, sender, answer),
             Packet::Diff(diff) => hub.diff(sender, diff),

@@ -39,6 +39,7 @@ impl Cluster {
             self.say_hello(hub);
         } else if due.beat {
             self.beat(&Subject::Everybody, false);
+            self.ask_again(&Subject::Everybody);
             hub.compare_some();
         }
     }
@@ -51,6 +52,7 @@ impl Cluster {
     /// Tells everybody that this node is there, and may have missed something, or they something of it.
     pub(in crate::hub) fn say_hello(&self, hub: &Hub) {
         self.beat(&Subject::Everybody, true);
+        self.ask_again(&Subject::Everybody);
         hub.compare_all(&Subject::Everybody);
     }
 
@@ -70,6 +72,7 @@ impl Cluster {
         if new || beat.hello {
             let node = Subject::Node(node);
             self.beat(&node, false);
+            self.ask_again(&node);
             hub.compare_all(&node);
         }
     }

@@ -2,7 +2,9 @@
 
 mod ask;
 mod counters;
+mod event;
 mod inbox;
+mod lent;
 mod liveness;
 mod nodes;
 mod packet;
@@ -27,12 +29,14 @@ use self::{
     ask::Questions,
     counters::Counters,
     inbox::HubInbox,
+    lent::Lent,
     nodes::Nodes,
     packet::{encode, encode_deed},
     window::Window,
 };
 pub(super) use self::{
-    ask::{Answer, Question},
+    ask::{Answer, Asked, Question},
+    lent::{MAX_EVENTS, Wish},
     packet::{Act, Packet},
 };
 use crate::{
@@ -56,10 +60,12 @@ pub(super) struct Cluster {
     serial: AtomicU64,
     /// What has come for several rooms, by sender.
     windows: Mutex<HashMap<NodeId, Window>>,
-    questions: Questions,
+    questions: Arc<Questions>,
+    /// Taps of this hub that others read.
+    lent: Mutex<Lent>,
     nodes: Mutex<Nodes>,
     /// Only asks and sends, and is no node to the others.
-    quiet: bool,
+    pub(super) quiet: bool,
     /// It has left the others.
     stopped: AtomicBool,
 }
@@ -68,7 +74,8 @@ impl Cluster {
     pub(super) fn new(node: NodeId, adapter: Arc<dyn Adapter>, quiet: bool) -> Self {
         Self {
             quiet,
-            questions: Questions::default(),
+            questions: Arc::default(),
+            lent: Mutex::default(),
             nodes: Mutex::new(Nodes::new(node, Instant::now())),
             stopped: AtomicBool::new(false),
             node,

@@ -11,7 +11,13 @@ use proptest::{collection::vec, option, prelude::*};
 
 use super::*;
 use crate::{
-    hub::{ConnInfo, Counts, presence::Member},
+    adapter::{Epoch, Link, NotHandedOver, Position, Retention},
+    hub::{
+        ConnInfo, Counts, Event, EventKind, Preview, Remote, Report, TapFilter,
+        cluster::lent::{Batch, Wish},
+        history::Rule,
+        presence::Member,
+    },
     stats::Traffic,
 };
 
@@ -91,7 +97,79 @@ fn question() -> impl Strategy<Value = Question> {
         name().prop_map(|room| Question::Members(room.into())),
         name().prop_map(|user| Question::ConnectionsOf(user.into())),
         conn_id().prop_map(Question::Connection),
+        Just(Question::Rules),
+        (any::<usize>(), option::of(name()), option::of(conn_id())).prop_map(|(preview, name, conn)| {
+            let filter = TapFilter::default().preview(preview);
+            Question::Tap(Wish::of(&TapFilter { conn, room: name.clone(), contains: name, ..filter }))
+        }),
     ]
+}
+
+fn rule() -> impl Strategy<Value = Rule> {
+    (name(), any::<bool>(), 1..usize::MAX, any::<u32>()).prop_map(|(name, is_prefix, messages, age)| Rule {
+        name: name.into(),
+        is_prefix,
+        retention: Retention::last(messages).within(Duration::from_millis(age.into())),
+    })
+}
+
+fn report() -> impl Strategy<Value = Report> {
+    let remote = prop_oneof![
+        Just(Remote::None),
+        Just(Remote::HandedOver),
+        Just(Remote::NotHandedOver(NotHandedOver::Down)),
+        Just(Remote::NotHandedOver(NotHandedOver::Full)),
+        Just(Remote::NotHandedOver(NotHandedOver::TooLarge)),
+    ];
+    let position = (any::<u128>(), any::<u64>())
+        .prop_map(|(epoch, offset)| Position { epoch: Epoch::new(epoch), offset });
+    (any::<usize>(), remote, option::of(position)).prop_map(|(queued, remote, position)| Report {
+        queued,
+        remote,
+        position,
+        ..Report::default()
+    })
+}
+
+fn preview() -> impl Strategy<Value = Preview> {
+    (name(), any::<usize>(), any::<bool>()).prop_map(|(text, len, is_text)| Preview { text, len, is_text })
+}
+
+fn kind() -> impl Strategy<Value = EventKind> {
+    let link = prop_oneof![Just(Link::Up), Just(Link::Degraded), Just(Link::Down)];
+    prop_oneof![
+        Just(EventKind::Opened),
+        (any::<u16>(), name(), option::of(name())).prop_map(|(code, reason, cause)| EventKind::Closed {
+            code,
+            reason,
+            cause
+        }),
+        (name(), any::<bool>()).prop_map(|(room, created)| EventKind::Joined { room, created }),
+        (name(), any::<bool>()).prop_map(|(room, emptied)| EventKind::Left { room, emptied }),
+        preview().prop_map(EventKind::Received),
+        preview().prop_map(EventKind::Sent),
+        (vec(name(), 0..3), preview(), report()).prop_map(|(rooms, preview, report)| EventKind::Broadcast {
+            rooms,
+            preview,
+            report
+        }),
+        link.prop_map(EventKind::Link),
+        (name(), any::<bool>(), meta()).prop_map(|(room, online, meta)| EventKind::Presence {
+            room,
+            online,
+            meta
+        }),
+        any::<u64>().prop_map(|node| EventKind::NodeCame(NodeId::new(node))),
+        any::<u64>().prop_map(|node| EventKind::NodeGone(NodeId::new(node))),
+    ]
+}
+
+fn event() -> impl Strategy<Value = Event> {
+    (option::of(conn_id()), option::of(name()), kind()).prop_map(|(conn, user, kind)| Event {
+        conn,
+        user,
+        kind,
+    })
 }
 
 fn answer() -> impl Strategy<Value = Answer> {
@@ -107,6 +185,9 @@ fn answer() -> impl Strategy<Value = Answer> {
         (vec((name(), any::<usize>()), 0..4), any::<bool>())
             .prop_map(|(rooms, more)| Answer::Rooms(rooms, more)),
         (vec(conn_info(), 0..3), any::<bool>()).prop_map(|(conns, more)| Answer::Conns(conns, more)),
+        vec(rule(), 0..3).prop_map(Answer::Rules),
+        (any::<u64>(), any::<u64>(), vec(event(), 0..4))
+            .prop_map(|(tap, before, events)| Answer::Events(Batch { tap, before, events })),
     ]
 }
 

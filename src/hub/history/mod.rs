@@ -18,7 +18,9 @@ mod publish;
 mod room;
 mod window;
 
-use std::time::Duration;
+use std::{sync::OnceLock, time::Duration};
+
+use bytes::Bytes;
 
 use self::entry::Entry;
 #[cfg(feature = "commands")]
@@ -32,6 +34,7 @@ use self::{
 };
 pub use self::{counters::HistoryStats, framing::Publication, join::Entered};
 pub(crate) use self::{join::Words, publish::Publishing};
+use super::cluster::wire::{Sink, Wire, wire};
 use crate::adapter::{Gap, Retention};
 
 /// How long the log may take to answer.
@@ -43,6 +46,8 @@ const WINDOW_BYTES: usize = 256 * 1024;
 /// What a hub knows about rooms that keep history.
 pub(super) struct Histories {
     rules: Vec<Rule>,
+    /// Those of the nodes, in a process that was told none.
+    learned: OnceLock<Vec<Rule>>,
     pub(super) recover_max: usize,
     pub(super) frame: Option<Box<Frame>>,
     pub(super) frame_lost: Option<Box<FrameLost>>,
@@ -53,17 +58,34 @@ pub(super) struct Histories {
 }
 
 /// Which rooms keep how much.
-struct Rule {
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Rule {
     /// The name, or what it begins with.
-    name: Box<str>,
-    is_prefix: bool,
-    retention: Retention,
+    pub(super) name: Box<str>,
+    pub(super) is_prefix: bool,
+    pub(super) retention: Retention,
+}
+
+wire! {
+    Rule { name, is_prefix, retention }
+}
+
+impl Wire for Retention {
+    fn write(&self, out: &mut dyn Sink) {
+        self.messages().write(out);
+        self.age().write(out);
+    }
+
+    fn read(input: &mut Bytes) -> Option<Self> {
+        Some(Self::last(Wire::read(input)?).within(Wire::read(input)?))
+    }
 }
 
 impl Default for Histories {
     fn default() -> Self {
         Self {
             rules: Vec::new(),
+            learned: OnceLock::new(),
             recover_max: 1000,
             frame: None,
             frame_lost: None,
@@ -88,7 +110,19 @@ impl Histories {
             true => room.starts_with(&*rule.name),
             false => room == &*rule.name,
         };
-        self.rules.iter().find(applies).map(|rule| rule.retention)
+        let learned = self.learned.get().into_iter().flatten();
+        self.rules.iter().chain(learned).find(applies).map(|rule| rule.retention)
+    }
+
+    pub(super) fn rules(&self) -> Vec<Rule> {
+        self.rules.clone()
+    }
+
+    /// Does as the nodes do, unless it was told what to do.
+    pub(super) fn learn(&self, rules: Vec<Rule>) {
+        if self.rules.is_empty() {
+            let _ = self.learned.set(rules);
+        }
     }
 
     /// What follows a room's log, if it has one.
