@@ -1,12 +1,18 @@
 //! `gustnado`: sends to the connections of a cluster of nodes, closes them, and lists them, from a command line.
 
-use std::{collections::BTreeSet, error::Error, process::ExitCode, sync::Arc, time::Duration};
+mod history;
+mod watch;
+
+use std::{collections::BTreeSet, error::Error, process::ExitCode, sync::Arc};
 
 use clap::{Args, Parser, Subcommand};
 use gustnado::{
-    CloseFrame, Hub, Publisher, Target,
-    adapter::{Adapter, Nats, Redis},
+    CloseFrame, Hub, PublishError, Publisher, Target,
+    adapter::{Adapter, Nats, Redis, Retention},
 };
+
+/// Of what may have happened, and may be repeated with the same key: `EX_TEMPFAIL` of `sysexits.h`.
+const UNKNOWN: u8 = 75;
 
 /// Sends to the connections of a cluster of nodes, closes them, and lists them.
 #[derive(Parser)]
@@ -24,10 +30,17 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Sends text, and waits until the engine has it; in no log, also in a room that keeps history
+    /// Sends text, and waits until the engine has it. In a room that keeps history it goes to the log, and its position
+    /// is printed. Exits with 1 if nobody will see it, and with 75 if that is not known
     Publish {
         #[command(flatten)]
         whom: Whom,
+        /// In the log of a room: the same key within five minutes makes one message
+        #[arg(long)]
+        key: Option<String>,
+        /// How much the room keeps, as last=1000,for=5m: for when no node is there to say it
+        #[arg(long, value_parser = history::retention)]
+        history: Option<Retention>,
         text: String,
     },
     /// Sends text, and waits for nothing
@@ -47,8 +60,8 @@ enum Command {
     },
     /// Says how many there are, which rooms, or who is in a room
     List { room: Option<String> },
-    /// Says who comes to a room and who leaves it, asked every second
-    Watch { room: String },
+    /// Prints what happens on all nodes as it happens: node, what, connection, user, and more, parted by tabs
+    Watch(watch::Watch),
 }
 
 #[derive(Args)]
@@ -90,13 +103,20 @@ async fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("gustnado: {error}");
-            ExitCode::FAILURE
+            match error.downcast_ref() {
+                Some(PublishError::Unknown | PublishError::Unconfirmed) => UNKNOWN.into(),
+                _ => ExitCode::FAILURE,
+            }
         }
     }
 }
 
 async fn done(cli: &Cli) -> Result<(), Box<dyn Error>> {
-    let publisher = Publisher::connect(adapter(&cli.url, &cli.prefix)?).await?;
+    let rules = match &cli.command {
+        Command::Publish { history: Some(kept), .. } => Hub::builder().history("*", *kept),
+        _ => Hub::builder(),
+    };
+    let publisher = Publisher::connect_as(rules, adapter(&cli.url, &cli.prefix)?).await?;
     let done = run(&cli.command, publisher.hub()).await;
     publisher.stop().await;
     done
@@ -104,9 +124,18 @@ async fn done(cli: &Cli) -> Result<(), Box<dyn Error>> {
 
 async fn run(command: &Command, hub: &Hub) -> Result<(), Box<dyn Error>> {
     match command {
-        Command::Publish { whom, text } => {
-            whom.of(hub)?.publish(text.as_str()).await?;
-            println!("handed over");
+        Command::Publish { whom, key, history, text } => {
+            if whom.room.is_some() && history.is_none() && hub.nodes().is_empty() {
+                return Err("no node is there to say whether the room keeps history: say --history".into());
+            }
+            let mut target = whom.of(hub)?;
+            if let Some(key) = key {
+                target = target.key(key);
+            }
+            match target.publish(text.as_str()).await?.position {
+                Some(position) => println!("accepted\t{}\t{}", position.epoch, position.offset),
+                None => println!("handed over"),
+            }
         }
         Command::Send { whom, text } => {
             let report = whom.of(hub)?.send(text.as_str()).await;
@@ -126,7 +155,7 @@ async fn run(command: &Command, hub: &Hub) -> Result<(), Box<dyn Error>> {
                 println!("{members}\t{room}");
             }
         }
-        Command::Watch { room } => watch(hub, room).await,
+        Command::Watch(watch) => watch.run(hub).await?,
     }
     Ok(())
 }
@@ -135,15 +164,4 @@ async fn run(command: &Command, hub: &Hub) -> Result<(), Box<dyn Error>> {
 async fn members(hub: &Hub, room: &str) -> BTreeSet<String> {
     let members = hub.everywhere().members(room).await.value.into_iter();
     members.map(|member| format!("{}\t{}", member.id, member.user.unwrap_or_default())).collect()
-}
-
-async fn watch(hub: &Hub, room: &str) {
-    let mut before = BTreeSet::new();
-    loop {
-        let now = members(hub, room).await;
-        now.difference(&before).for_each(|one| println!("+ {one}"));
-        before.difference(&now).for_each(|one| println!("- {one}"));
-        before = now;
-        tokio::time::sleep(Duration::from_secs(1)).await;
-    }
 }
