@@ -80,6 +80,7 @@ mod hub;
 mod metrics;
 mod panics;
 mod protocol;
+mod random;
 mod serve;
 mod session;
 #[cfg(feature = "config")]

@@ -10,6 +10,8 @@ use bytes::Bytes;
 use parking_lot::Mutex;
 use tokio::time::Instant;
 
+use crate::random::random;
+
 use super::{AppendError, Epoch, Gap, Position, ReadFrom, Retention, Slice};
 
 /// How long a key makes one message of several appends.
@@ -234,13 +236,11 @@ impl Logs {
 
 impl Log {
     fn new(name: Arc<str>, retention: Retention, now: Instant) -> Self {
-        let mut random = [0; 16];
-        getrandom::fill(&mut random).expect("the operating system has random numbers");
         Self {
             cost: ROOM_COST + name.len(),
             due: now + IDLE,
             name,
-            epoch: Epoch::new(u128::from_le_bytes(random)),
+            epoch: Epoch::new(random()),
             top: 0,
             entries: VecDeque::new(),
             keys: HashMap::new(),

@@ -122,9 +122,7 @@ fn network(address: IpAddr) -> IpAddr {
 ///
 /// If the operating system has no random numbers.
 pub(super) fn random() -> String {
-    let mut random = [0; 16];
-    getrandom::fill(&mut random).expect("the operating system has random numbers");
-    format!("{:032x}", u128::from_be_bytes(random))
+    format!("{:032x}", crate::random::random())
 }
 
 #[cfg(test)]

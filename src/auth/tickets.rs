@@ -10,6 +10,8 @@ use std::{
 use parking_lot::Mutex;
 use tokio::time::Instant;
 
+use crate::random::random;
+
 /// How many tickets are remembered, unless said otherwise.
 const CAPACITY: usize = 100_000;
 
@@ -65,9 +67,7 @@ impl Tickets {
     ///
     /// If the operating system has no random numbers.
     pub fn issue(&self, user: impl Into<Box<str>>) -> String {
-        let mut random = [0; 16];
-        getrandom::fill(&mut random).expect("the operating system has random numbers");
-        let ticket = u128::from_be_bytes(random);
+        let ticket = random();
         let now = Instant::now();
         let mut issued = self.issued.lock();
         issued.forget_expired(now, self.ttl);

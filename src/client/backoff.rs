@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::random::random;
+
 /// No wait is shorter, whatever anybody says.
 const SHORTEST_WAIT: Duration = Duration::from_millis(100);
 
@@ -51,9 +53,7 @@ fn spread(bound: Duration) -> Duration {
 
 /// Any number from 0 to 1.
 fn chance() -> f64 {
-    let mut random = [0; 4];
-    getrandom::fill(&mut random).expect("the operating system has random numbers");
-    f64::from(u32::from_le_bytes(random)) / f64::from(u32::MAX)
+    f64::from(random() as u32) / f64::from(u32::MAX)
 }
 
 #[cfg(test)]

@@ -6,6 +6,8 @@ use futures_util::future::BoxFuture;
 use serde::{Deserialize, Serialize};
 use tokio::time::{Instant, sleep};
 
+use crate::random::random;
+
 use super::{Client, backoff::Backoff, error::CommandError, position::Position, request::Request};
 
 /// One attempt may take this long.
@@ -100,7 +102,5 @@ impl<P: Serialize + Send + Sync + 'static> IntoFuture for Publish<P> {
 }
 
 fn random_key() -> Box<str> {
-    let mut random = [0; 16];
-    getrandom::fill(&mut random).expect("the operating system has random numbers");
-    format!("{:032x}", u128::from_le_bytes(random)).into()
+    format!("{:032x}", random()).into()
 }

@@ -20,8 +20,11 @@ use tokio::{
     time::{Instant, timeout},
 };
 
-use crate::adapter::{
-    Adapter, Inbox, Link, NodeId, NotHandedOver, Position, ReadFrom, Retention, Subject, Unavailable,
+use crate::{
+    adapter::{
+        Adapter, Inbox, Link, NodeId, NotHandedOver, Position, ReadFrom, Retention, Subject, Unavailable,
+    },
+    random::random,
 };
 
 /// What the suite needs of an engine.
@@ -363,13 +366,7 @@ fn subject(name: &str) -> Subject {
 
 /// A name that nobody has used before.
 fn unique(name: &str) -> String {
-    format!("{name}-{:016x}", random())
-}
-
-fn random() -> u64 {
-    let mut bytes = [0; 8];
-    getrandom::fill(&mut bytes).expect("the operating system has random numbers");
-    u64::from_le_bytes(bytes)
+    format!("{name}-{:032x}", random())
 }
 
 /// An adapter and what it told.
@@ -381,7 +378,7 @@ struct Node {
 
 impl Node {
     fn start(engine: &dyn Engine) -> Self {
-        let (id, adapter, inbox) = (NodeId::new(random()), engine.adapter(), Arc::<Heard>::default());
+        let (id, adapter, inbox) = (NodeId::new(random() as u64), engine.adapter(), Arc::<Heard>::default());
         adapter.start(id, inbox.clone());
         Self { id, adapter, inbox }
     }

@@ -14,8 +14,11 @@ use super::{
     script::{self, Call, Scripts, Source},
     shard::Shard,
 };
-use crate::adapter::{
-    AppendError, Epoch, Gap, History, Position, ReadFrom, Retention, Slice, Unavailable, link::ShardId,
+use crate::{
+    adapter::{
+        AppendError, Epoch, Gap, History, Position, ReadFrom, Retention, Slice, Unavailable, link::ShardId,
+    },
+    random::random,
 };
 
 /// How long anything here may take.
@@ -180,9 +183,7 @@ impl History for Streams {
 
 /// For the case that an epoch begins: a server's own random numbers are the same for each script.
 fn new_epoch() -> Vec<u8> {
-    let mut random = [0; 16];
-    getrandom::fill(&mut random).expect("the operating system has random numbers");
-    Epoch::new(u128::from_le_bytes(random)).to_string().into()
+    Epoch::new(random()).to_string().into()
 }
 
 fn milliseconds(duration: Duration) -> Vec<u8> {
