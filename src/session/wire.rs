@@ -211,13 +211,11 @@ impl Wire {
         loop {
             let mut bytes = self.input.bytes();
             let before = bytes.len();
-            if before == 0 {
-                return None;
-            }
             let parsed = self.receiver.next(&mut bytes);
             let taken = before - bytes.len();
             self.input.advance(taken);
             match parsed {
+                Ok(None) if before == 0 => return None,
                 Ok(None) => {}
                 Ok(event) => return event,
                 Err(error) => {
@@ -516,7 +514,6 @@ impl Wire {
     /// Holds nothing while the task sleeps.
     fn rest(&mut self) {
         self.input.park();
-        self.receiver.release();
         self.count();
     }
 
