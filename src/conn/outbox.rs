@@ -114,6 +114,7 @@ impl Outbox {
     }
 
     /// Queues a message if there is room for it.
+    #[inline]
     pub(crate) fn push(
         &mut self,
         message: Frame<'_>,

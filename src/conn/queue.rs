@@ -17,6 +17,7 @@ pub(crate) struct Queue {
 }
 
 impl Queue {
+    #[inline]
     pub(crate) fn push(&mut self, header: &[u8], payload: &Bytes) {
         self.frames.push(header, payload);
         self.lens.push_back(header.len() + payload.len());

@@ -34,11 +34,11 @@ impl Batch {
         }
         let mut unmasked = BytesMut::from(&input[..end]);
         *input = &input[end..];
-        let mut rest = &mut unmasked[..];
-        while let Some(small) = Small::parse(rest) {
-            let (frame, behind) = rest.split_at_mut(small.end());
-            mask::apply(&mut frame[small.header..], small.key);
-            rest = behind;
+        let mut at = 0;
+        while let Some(small) = Small::parse(&unmasked[at..]) {
+            let payload = at + small.header;
+            at += small.end();
+            mask::apply(&mut unmasked[payload..at], small.key);
         }
         self.frames = unmasked.freeze();
     }
@@ -81,7 +81,10 @@ impl Small {
             0xFE => (8, usize::from(u16::from_be_bytes([third, fourth])), *bytes[4..].first_chunk()?),
             _ => return None,
         };
-        (bytes.len() >= header + len).then_some(Self { opcode, key, header, len })
+        if bytes.len() < header + len {
+            return None;
+        }
+        Some(Self { opcode, key, header, len })
     }
 
     fn end(&self) -> usize {

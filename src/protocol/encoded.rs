@@ -26,11 +26,11 @@ struct Compressed {
 /// One form: the only frame of a message.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Frame<'a> {
-    head: &'a Head,
+    head: Head,
     payload: &'a Bytes,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 struct Head {
     bytes: [u8; MAX_HEADER],
     len: u8,
@@ -59,8 +59,8 @@ impl<'a> Encoded<'a> {
         let way = outgoing.and_then(|outgoing| outgoing.way(self.message.len()));
         let found = self.compressed.iter().find(|compressed| Some(compressed.way) == way);
         match found.and_then(|compressed| compressed.form.as_ref()) {
-            Some((head, payload)) => Frame { head, payload },
-            None => Frame { head: &self.plain, payload: self.message.bytes() },
+            Some((head, payload)) => Frame { head: *head, payload },
+            None => Frame { head: self.plain, payload: self.message.bytes() },
         }
     }
 
@@ -71,7 +71,14 @@ impl<'a> Encoded<'a> {
 }
 
 impl<'a> Frame<'a> {
-    pub(crate) fn header(&self) -> &'a [u8] {
+    /// A message as it is.
+    #[inline]
+    pub(crate) fn plain(message: &'a Message) -> Self {
+        Self { head: Head::new(message, message.len(), false), payload: message.bytes() }
+    }
+
+    #[inline]
+    pub(crate) fn header(&self) -> &[u8] {
         &self.head.bytes[..usize::from(self.head.len)]
     }
 
@@ -86,6 +93,7 @@ impl<'a> Frame<'a> {
 }
 
 impl Head {
+    #[inline]
     fn new(message: &Message, len: usize, compressed: bool) -> Self {
         let opcode = if message.is_text() { OpCode::Text } else { OpCode::Binary };
         let mut bytes = [0; MAX_HEADER];

@@ -163,7 +163,7 @@ impl Receiver {
 
     /// The next of the messages that came together.
     #[inline]
-    fn batched(&mut self) -> Result<Option<Message>, ProtocolError> {
+    pub(crate) fn batched(&mut self) -> Result<Option<Message>, ProtocolError> {
         self.batch.next().map(|(opcode, payload)| message(opcode, payload)).transpose()
     }
 
