@@ -66,6 +66,12 @@ impl Rope {
         }
     }
 
+    /// Appends a frame in one piece, which is not copied.
+    pub(crate) fn push_whole(&mut self, frame: Bytes) {
+        self.len += frame.len();
+        self.chunks.push_back(Chunk::Shared(frame));
+    }
+
     fn push_chunk(&mut self, capacity: usize) -> &mut BytesMut {
         let chunk = Chunk::Copied(BytesMut::with_capacity(capacity));
         self.chunks.push_back(chunk);
