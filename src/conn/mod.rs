@@ -398,6 +398,12 @@ impl Conn {
         self.0.changed.notify_waiters();
     }
 
+    /// Whether the session has to look at the connection's state before it goes on.
+    #[inline]
+    pub(crate) fn wants_attention(&self) -> bool {
+        self.is_closing() || self.is_reconfigured() || self.is_pressing()
+    }
+
     pub(crate) fn is_pressing(&self) -> bool {
         self.0.pressing.load(Relaxed)
     }

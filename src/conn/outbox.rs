@@ -114,6 +114,7 @@ impl Outbox {
     }
 
     /// Queues a message if there is room for it.
+    #[inline]
     pub(crate) fn push(
         &mut self,
         message: Frame<'_>,
@@ -135,7 +136,10 @@ impl Outbox {
         }
         let queue =
             if self.holding && from == From::Group { self.held.get_or_insert_default() } else { self.last() };
-        queue.push(message.header(), message.payload());
+        match message.whole() {
+            Some(whole) => queue.push_whole(whole.clone()),
+            None => queue.push(message.header(), message.payload()),
+        }
         Ok(())
     }
 
@@ -412,6 +416,21 @@ mod tests {
         outbox.release();
         assert_eq!(written(&mut outbox), b"\x81\x02hi\x81\x04room");
         assert_eq!(from_group(&mut outbox, ""), Ok(()));
+    }
+
+    #[test]
+    fn a_large_frame_for_many_is_copied_for_none_of_them() {
+        let message = Message::from(vec![7; 1000]);
+        let encoded = Encoded::shared(&message);
+        let places = [(); 2].map(|()| {
+            let mut outbox = Outbox::default();
+            assert_eq!(outbox.push(encoded.frame(None), From::Group, &ConnConfig::default()), Ok(()));
+            let mut slices = [IoSlice::new(&[]); MAX_SLICES];
+            assert_eq!(outbox.fill(&mut slices, 0), 1, "header and payload are one slice");
+            assert_eq!(slices[0][..5], *b"\x82\x7e\x03\xe8\x07");
+            slices[0].as_ptr()
+        });
+        assert_eq!(places[0], places[1]);
     }
 
     #[test]

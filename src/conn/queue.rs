@@ -17,9 +17,16 @@ pub(crate) struct Queue {
 }
 
 impl Queue {
+    #[inline]
     pub(crate) fn push(&mut self, header: &[u8], payload: &Bytes) {
         self.frames.push(header, payload);
         self.lens.push_back(header.len() + payload.len());
+    }
+
+    /// As [`push`](Self::push), for a frame in one piece, which is not copied.
+    pub(crate) fn push_whole(&mut self, frame: Bytes) {
+        self.lens.push_back(frame.len());
+        self.frames.push_whole(frame);
     }
 
     /// Their bytes, headers included.
@@ -40,7 +47,7 @@ impl Queue {
     pub(crate) fn front(&self) -> Option<(Header, impl Iterator<Item = &[u8]>)> {
         let mut pieces = self.frames.front(*self.lens.front()?);
         let first = pieces.next()?;
-        // A header is never cut: it was copied to one place.
+        // A header is never cut: it is in one place.
         let (header, size) = Header::parse(first, true).ok()??;
         Some((header, once(&first[size..]).chain(pieces)))
     }

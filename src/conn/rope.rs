@@ -38,6 +38,7 @@ impl Rope {
     }
 
     /// Appends a frame: its header, and its payload copied or shared by its size.
+    #[inline]
     pub(crate) fn push(&mut self, header: &[u8], payload: &Bytes) {
         self.len += header.len() + payload.len();
         let copied = payload.len() <= COPY_MAX;
@@ -53,12 +54,22 @@ impl Rope {
             Some(Chunk::Copied(_)) => self.push_chunk(NEXT_CHUNK),
             _ => self.push_chunk(needed),
         };
-        chunk.extend_from_slice(header);
+        match header.first_chunk::<2>() {
+            // Of a known size, so that no call copies two bytes.
+            Some(short) if header.len() == 2 => chunk.extend_from_slice(short),
+            _ => chunk.extend_from_slice(header),
+        }
         if copied {
             chunk.extend_from_slice(payload);
         } else {
             self.chunks.push_back(Chunk::Shared(payload.clone()));
         }
+    }
+
+    /// Appends a frame in one piece, which is not copied.
+    pub(crate) fn push_whole(&mut self, frame: Bytes) {
+        self.len += frame.len();
+        self.chunks.push_back(Chunk::Shared(frame));
     }
 
     fn push_chunk(&mut self, capacity: usize) -> &mut BytesMut {

@@ -2,7 +2,10 @@
 
 use std::sync::Arc;
 
-use crate::protocol::{encoded::Encoded, message::Message};
+use crate::protocol::{
+    encoded::{Encoded, Frame},
+    message::Message,
+};
 
 use super::{
     Cause, Conn, Inner, Later, State,
@@ -56,10 +59,14 @@ impl Conn {
     /// [`SendError::TooLarge`] for what can never fit.
     pub async fn send(&self, message: impl Into<Message>) -> Result<(), SendError> {
         let message = message.into();
-        match self.0.push(&self.0.encode(&message), Turn::Behind) {
+        match self.0.push(&message, Turn::Behind) {
+            Ok(()) => {
+                self.watch_sent(&message);
+                Ok(())
+            }
             // Boxed, so that the future of every callback that sends stays small.
             Err(Refused::Full) => Box::pin(self.wait_to_send(message)).await,
-            sent => self.sent(sent, message),
+            Err(refused) => Err(SendError::new(refused, message)),
         }
     }
 
@@ -74,7 +81,7 @@ impl Conn {
         let message = message.into();
         let sent = {
             let encoded = self.0.encode(&message);
-            match self.0.push(&encoded, Turn::Own) {
+            match self.0.push_frame(encoded.frame(self.outgoing()), Turn::Own) {
                 Err(Refused::Full) => self.0.overflow(&encoded, From::Conn, |state| self.0.wake(state)),
                 done => done,
             }
@@ -113,7 +120,10 @@ impl Conn {
 
     /// Queues a message if there is room for it now; whether there was, or nobody is there who could miss it.
     pub(crate) fn offer_if_room(&self, message: &Encoded<'_>) -> bool {
-        matches!(self.0.push(message, Turn::Behind), Ok(()) | Err(Refused::Closing))
+        matches!(
+            self.0.push_frame(message.frame(self.outgoing()), Turn::Behind),
+            Ok(()) | Err(Refused::Closing)
+        )
     }
 
     /// From here on a full outbox disconnects, whatever the handler has chosen.
@@ -133,7 +143,7 @@ impl Conn {
                 loop {
                     let mut changed = std::pin::pin!(inner.changed.notified());
                     changed.as_mut().enable();
-                    match inner.push(&encoded, Turn::Own) {
+                    match inner.push_frame(encoded.frame(inner.outgoing()), Turn::Own) {
                         Err(Refused::Full) => changed.await,
                         done => return done,
                     }
@@ -180,13 +190,23 @@ impl Drop for Waiting<'_> {
 }
 
 impl Inner {
-    fn push(&self, message: &Encoded<'_>, turn: Turn) -> Result<(), Refused> {
+    /// Queues a message if there is room for it.
+    fn push(&self, message: &Message, turn: Turn) -> Result<(), Refused> {
+        match self.outgoing() {
+            None => self.push_frame(Frame::plain(message), turn),
+            // Compressed before the lock is taken.
+            outgoing => self.push_frame(self.encode(message).frame(outgoing), turn),
+        }
+    }
+
+    #[inline]
+    fn push_frame(&self, frame: Frame<'_>, turn: Turn) -> Result<(), Refused> {
         let mut state = self.state.lock();
         let state = &mut *state;
         if turn == Turn::Behind && state.waiting > 0 && !state.outbox.is_closing() {
             return Err(Refused::Full);
         }
-        state.outbox.push(message.frame(self.outgoing()), From::Conn, &state.config)?;
+        state.outbox.push(frame, From::Conn, &state.config)?;
         self.after_push(state);
         Ok(())
     }

@@ -179,7 +179,7 @@ impl Target {
 impl Hub {
     /// All forms of a message, made before any group is locked.
     fn encode<'a>(&self, message: &'a Message, all: impl Iterator<Item = Outgoing>) -> Encoded<'a> {
-        let mut encoded = Encoded::new(message);
+        let mut encoded = Encoded::shared(message);
         let compressed = all.filter(|outgoing| encoded.compress(outgoing)).count();
         self.0.encoded(compressed);
         encoded

@@ -96,6 +96,7 @@ impl Header {
     }
 
     /// Writes the header to the start of `out` and tells how many bytes it took.
+    #[inline]
     pub(crate) fn write(&self, out: &mut [u8; MAX_HEADER]) -> usize {
         let rsv1 = if self.compressed { RSV1 } else { 0 };
         out[0] = (u8::from(self.fin) << 7) | rsv1 | self.opcode as u8;

@@ -6,6 +6,7 @@
 //! - [`encoded`] has a message as it goes out, [`deflate`] compresses it (RFC 7692).
 //! - [`close`] knows which close codes may travel, and what a close frame holds (§7.4).
 
+mod batch;
 pub(crate) mod close;
 #[cfg(feature = "deflate")]
 pub(crate) mod deflate;

@@ -3,6 +3,7 @@
 use bytes::{Bytes, BytesMut};
 
 use super::{
+    batch::Batch,
     close::CloseFrame,
     deflate::Inflater,
     error::ProtocolError,
@@ -12,10 +13,6 @@ use super::{
     text::Text,
     utf8::Utf8,
 };
-
-/// Small payloads that arrive together share an allocation of at most this many bytes: enough that
-/// an allocation per message is saved, little enough that a kept message pins no big buffer.
-const CHUNK: usize = 4096;
 
 /// From this many missing bytes on a payload is read straight into its own buffer.
 const IN_PLACE_MIN: usize = 16 * 1024;
@@ -59,8 +56,8 @@ pub(crate) struct Receiver {
     control: BytesMut,
     /// The message whose frames are being received.
     message: Option<Partial>,
-    /// What is left of the allocation that small payloads share.
-    chunk: BytesMut,
+    /// Messages that are here whole.
+    batch: Batch,
     /// There if messages may be compressed.
     inflater: Option<Box<Inflater>>,
 }
@@ -94,7 +91,7 @@ impl Receiver {
             frame: None,
             control: BytesMut::new(),
             message: None,
-            chunk: BytesMut::new(),
+            batch: Batch::default(),
         }
     }
 
@@ -112,8 +109,17 @@ impl Receiver {
     ///
     /// After an error the connection has failed, and what comes later means nothing.
     pub(crate) fn next(&mut self, input: &mut &[u8]) -> Result<Option<Event>, ProtocolError> {
+        if let Some(message) = self.batched()? {
+            return Ok(Some(Event::Message(message)));
+        }
         loop {
             if self.frame.is_none() {
+                if self.message.is_none() && self.header_len == 0 {
+                    self.batch.gather(input, self.limits.max_message_size);
+                    if let Some(message) = self.batched()? {
+                        return Ok(Some(Event::Message(message)));
+                    }
+                }
                 let Some(header) = self.read_header(input)? else { return Ok(None) };
                 let frame = self.begin(&header)?;
                 if let Some(event) = self.whole(&frame, input)? {
@@ -155,11 +161,10 @@ impl Receiver {
         if frame.missing > 0 { Ok(None) } else { self.end_of_frame() }
     }
 
-    /// Gives back what is only useful while more bytes are at hand.
-    pub(crate) fn release(&mut self) {
-        if self.chunk.capacity() > 0 {
-            self.chunk = BytesMut::new();
-        }
+    /// The next of the messages that came together.
+    #[inline]
+    pub(crate) fn batched(&mut self) -> Result<Option<Message>, ProtocolError> {
+        self.batch.next().map(|(opcode, payload)| message(opcode, payload)).transpose()
     }
 
     fn read_header(&mut self, input: &mut &[u8]) -> Result<Option<Header>, ProtocolError> {
@@ -224,41 +229,15 @@ impl Receiver {
         if !alone || input.len() < frame.missing {
             return Ok(None);
         }
-        let at_hand = input.len();
         let (payload, rest) = input.split_at(frame.missing);
         *input = rest;
-        let payload = self.copy_out(payload, frame.key, at_hand);
-        Ok(Some(match frame.opcode {
-            OpCode::Text => {
-                let text = Text::try_from(payload).map_err(|_| ProtocolError::InvalidUtf8)?;
-                Event::Message(Message::Text(text))
-            }
-            OpCode::Continuation | OpCode::Binary => Event::Message(Message::Binary(payload)),
-            opcode => control(opcode, payload)?,
-        }))
-    }
-
-    /// Copies a payload out of a buffer that belongs to somebody else, and unmasks it.
-    fn copy_out(&mut self, payload: &[u8], key: [u8; 4], at_hand: usize) -> Bytes {
-        if payload.is_empty() {
-            return Bytes::new();
+        let mut own = BytesMut::from(payload);
+        mask::apply(&mut own, frame.key);
+        let payload = own.freeze();
+        if frame.opcode.is_control() {
+            return control(frame.opcode, payload).map(Some);
         }
-        if payload.len() > CHUNK / 2 {
-            let mut own = BytesMut::with_capacity(payload.len());
-            own.extend_from_slice(payload);
-            mask::apply(&mut own, key);
-            return own.freeze();
-        }
-        if self.chunk.capacity() < payload.len() {
-            self.chunk = BytesMut::with_capacity(at_hand.min(CHUNK));
-        }
-        self.chunk.extend_from_slice(payload);
-        mask::apply(&mut self.chunk, key);
-        if self.chunk.len() == self.chunk.capacity() {
-            // The last one takes the allocation itself; for a lone message nothing is ever shared.
-            return std::mem::take(&mut self.chunk).freeze();
-        }
-        self.chunk.split().freeze()
+        message(frame.opcode, payload).map(|message| Some(Event::Message(message)))
     }
 
     /// Takes what `input` has of the current frame's payload.
@@ -357,6 +336,15 @@ fn inflate(
         inflater.push(unmasked, limit, content)?;
     }
     Ok(())
+}
+
+/// A message that came in one piece.
+fn message(opcode: OpCode, payload: Bytes) -> Result<Message, ProtocolError> {
+    if opcode == OpCode::Text {
+        Text::try_from(payload).map(Message::Text).map_err(|_| ProtocolError::InvalidUtf8)
+    } else {
+        Ok(Message::Binary(payload))
+    }
 }
 
 fn control(opcode: OpCode, payload: Bytes) -> Result<Event, ProtocolError> {

@@ -65,6 +65,33 @@ fn whole_messages_arrive_as_they_were_sent() {
 }
 
 #[test]
+fn messages_that_come_together_keep_their_order_whatever_comes_between_them() {
+    let (short, long) = ("x".repeat(200), "y".repeat(3000));
+    let stream = [
+        peer::text("a"),
+        peer::text(&short),
+        peer::ping("now"),
+        peer::binary(b"b"),
+        peer::text(&long),
+        peer::text("c"),
+        peer::text(""),
+        peer::first_fragment("d"),
+        peer::last_fragment("e"),
+        peer::text("f"),
+        peer::text("g"),
+    ];
+    let events =
+        [text("a"), text(&short), ping("now"), binary(b"b"), text(&long), text("c"), text(""), text("de")];
+    assert_received_however_cut(&stream.concat(), &[&events[..], &[text("f"), text("g")]].concat(), None);
+}
+
+#[test]
+fn text_that_is_none_fails_behind_the_messages_it_came_with() {
+    let stream = [peer::text("a"), peer::frame(true, OpCode::Text, b"\xff"), peer::text("b")].concat();
+    assert_eq!(received(&stream), (vec![text("a")], Some(ProtocolError::InvalidUtf8)));
+}
+
+#[test]
 fn empty_messages_are_messages() {
     let stream = [peer::text(""), peer::binary(b""), peer::first_fragment(""), peer::last_fragment("")];
     assert_received_however_cut(&stream.concat(), &[text(""), binary(b""), text("")], None);

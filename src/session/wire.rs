@@ -115,7 +115,27 @@ impl Wire {
     /// The next thing for the connector; [`Next::Over`] for ever after the end.
     pub(super) fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Next> {
         self.conn.unpark();
-        self.poll(cx, false)
+        match self.at_hand() {
+            Some(next) => Poll::Ready(next),
+            None => self.poll(cx, false),
+        }
+    }
+
+    /// The most common case: one more of the messages that came together, and nothing else that might be done first.
+    #[inline]
+    fn at_hand(&mut self) -> Option<Next> {
+        let first = self.io.is_some()
+            && self.ahead.size == 0
+            && self.end.first.is_none()
+            && self.rate.is_none()
+            && !self.conn.wants_attention();
+        match if first { self.receiver.batched() } else { Ok(None) } {
+            Ok(message) => self.message(message?),
+            Err(error) => {
+                self.fail(error);
+                None
+            }
+        }
     }
 
     /// Goes on writing, answering and reading ahead while a callback runs.
@@ -211,13 +231,11 @@ impl Wire {
         loop {
             let mut bytes = self.input.bytes();
             let before = bytes.len();
-            if before == 0 {
-                return None;
-            }
             let parsed = self.receiver.next(&mut bytes);
             let taken = before - bytes.len();
             self.input.advance(taken);
             match parsed {
+                Ok(None) if before == 0 => return None,
                 Ok(None) => {}
                 Ok(event) => return event,
                 Err(error) => {
@@ -250,6 +268,7 @@ impl Wire {
         }
     }
 
+    #[inline]
     fn message(&mut self, message: Message) -> Option<Next> {
         if let Some(error) = self.too_big(&message) {
             self.fail(error);
@@ -516,7 +535,6 @@ impl Wire {
     /// Holds nothing while the task sleeps.
     fn rest(&mut self) {
         self.input.park();
-        self.receiver.release();
         self.count();
     }
 

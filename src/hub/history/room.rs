@@ -202,7 +202,7 @@ impl State {
         let mut next = self.members.iter().find_map(|(id, member)| member.form_of(*id, offset, entry));
         while let Some(form) = next.take() {
             let message = entry.message(form);
-            let (encoded, mut later) = (Encoded::new(&message), Later::default());
+            let (encoded, mut later) = (Encoded::shared(&message), Later::default());
             delivered.bytes += message.len();
             delivered.encoded += 1;
             for (id, member) in &mut self.members {
