@@ -15,10 +15,11 @@ use gustnado::{
     },
     async_trait,
 };
+use serde::{Deserialize, Serialize};
 use tokio::time::sleep;
 
 /// What is wrong with an engine.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Bug {
     None,
     /// It begins anew under the same epoch.
@@ -27,11 +28,6 @@ pub enum Bug {
     ReadsBeforeSubscribing,
     /// It counts the entries that come itself, and cannot tell where logs end.
     SkipsTheContiguityCheck,
-}
-
-impl Bug {
-    pub const ALL: [Self; 4] =
-        [Self::None, Self::ReusesOffsets, Self::ReadsBeforeSubscribing, Self::SkipsTheContiguityCheck];
 }
 
 /// An adapter with a bug.
