@@ -139,6 +139,43 @@ async fn every_node_with_a_member_knows_all_members_and_a_second_device_is_no_ne
 }
 
 #[tokio::test(start_paused = true)]
+async fn who_comes_to_a_room_hears_of_those_who_may_still_come_back_to_another_node() {
+    let bus = MemoryBus::new();
+    let (mut one, mut other) = (Node::new(&bus), Node::new(&bus));
+    let (ann, _) = one.connect("user=ann&rooms=lobby").await;
+    drop(ann);
+    settle().await;
+    let (_bob, _) = other.connect("user=bob&rooms=lobby").await;
+    settle().await;
+    assert_eq!(other.lobby(), users([("ann", 1), ("bob", 1)]));
+    let (_ann, _) = one.connect("user=ann&rooms=lobby").await;
+    sleep(3 * SECOND).await;
+    assert_eq!(other.lobby(), users([("ann", 1), ("bob", 1)]));
+    let mut told = other.told();
+    told.sort();
+    assert_eq!(told, ["+ann", "+bob"], "she has neither gone nor come");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_node_hears_nothing_of_a_room_once_nobody_may_come_back_to_it() {
+    let bus = MemoryBus::new();
+    let (mut one, other) = (Node::new(&bus), Node::new(&bus));
+    let (ann, _) = one.connect("user=ann&rooms=lobby").await;
+    let (bob, conn) = one.connect("user=bob&rooms=garden").await;
+    settle().await;
+    conn.leave("garden").await;
+    drop(ann);
+    sleep(3 * SECOND).await;
+    let heard = |hub: &Hub| hub.stats().cluster.map(|it| it.deeds + it.nobody);
+    let before = heard(&one.hub);
+    other.hub.room("lobby").send("anybody?").await;
+    other.hub.room("garden").send("anybody?").await;
+    settle().await;
+    assert_eq!(heard(&one.hub), before);
+    drop(bob);
+}
+
+#[tokio::test(start_paused = true)]
 async fn who_connects_again_within_the_grace_time_has_neither_gone_nor_come() {
     let bus = MemoryBus::new();
     let (mut one, mut other, mut third) = (Node::new(&bus), Node::new(&bus), Node::new(&bus));

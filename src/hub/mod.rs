@@ -229,14 +229,27 @@ impl Hub {
 
     /// Takes a group that was found empty out of the index, if it is still empty.
     fn retire(&self, kind: Kind, group: &Arc<Group>) {
+        let name = &group.name;
+        let present = (kind == Kind::Rooms).then(|| self.0.presence.rooms_of(name));
         let mut index = self.0.index.write();
         let groups = index.groups_mut(kind);
-        if group.retire() && groups.get(&group.name).is_some_and(|it| Arc::ptr_eq(it, group)) {
-            groups.remove(&group.name);
-            self.set_interest(|| kind.subject(&group.name), false);
+        if group.retire() && groups.get(name).is_some_and(|it| Arc::ptr_eq(it, group)) {
+            groups.remove(name);
+            // Who may come back is still seen there, and other nodes ask for them by the room's subject.
+            if !present.is_some_and(|rooms| rooms.contains_key(name)) {
+                self.set_interest(|| kind.subject(name), false);
+            }
             if let Some(followed) = group.followed() {
                 followed.end();
             }
+        }
+    }
+
+    /// Nobody of this node is seen in a room any more. Called under the lock of its presence.
+    fn seen_no_more(&self, room: &str) {
+        let index = self.0.index.write();
+        if !index.rooms.contains_key(room) {
+            self.set_interest(|| Subject::room(room), false);
         }
     }
 }

@@ -34,6 +34,8 @@ pub enum What {
         kept: u64,
         age: u64,
         recover_max: u64,
+        /// For how long somebody who is away has not gone.
+        grace: u64,
     },
     /// A publisher sends, over its so many-th connection.
     Sent {
@@ -72,7 +74,7 @@ pub enum What {
     Left {
         room: String,
     },
-    /// Something was broken: `link`, `packets`, `node`, `log`.
+    /// Something is broken. What begins with `log` may make logs begin anew.
     Fault {
         fault: String,
     },
@@ -95,13 +97,18 @@ pub enum What {
         room: String,
         node: String,
     },
+    /// A subscriber has asked who is there, over a new connection.
+    Present {
+        room: String,
+        users: Vec<String>,
+    },
     /// A subscriber was told of a user.
     Online {
         room: String,
         user: String,
         online: bool,
     },
-    /// The members of a room as a node lists them, when all was quiet for ten seconds.
+    /// The members of a room as a node lists them, when nobody has come or gone for ten seconds.
     Members {
         room: String,
         users: Vec<String>,

@@ -1,4 +1,4 @@
-//! The rules of delivery, L1 to L12.
+//! The rules of delivery, L1 to L10 and L12.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
@@ -7,9 +7,8 @@ use super::{
     segment::{Segment, segments},
 };
 
-/// How soon a message comes when nothing is broken, and how long after a fault its traces may be seen.
+/// How soon a message comes when nothing is broken.
 const PROBE: u64 = 5_000;
-const AFTER_FAULT: u64 = 10_000;
 
 /// Everything that is known about the messages of a run.
 #[derive(Default)]
@@ -24,24 +23,20 @@ struct Known<'a> {
     /// What was rejected and may not have been accepted before.
     rejected: HashSet<&'a str>,
     finals: HashMap<&'a str, (&'a str, BTreeMap<u64, &'a str>)>,
-    healed: u64,
 }
 
 pub fn check(lines: &[Line], findings: &mut Findings) {
     let known = gather(lines, findings);
     let (segments, stray) = segments(lines);
-    findings.accepted = known.accepted.len();
     for line in &stray {
         findings.breaks("L4", format!("outside of any segment: {line:?}"));
     }
     for segment in &segments {
-        findings.received += segment.received.len();
         check_segment(segment, &known, findings);
     }
     check_final(&segments, &known, findings);
     check_publishers(lines, findings);
     check_probes(lines, &segments, &known, findings);
-    check_losses(lines, findings);
 }
 
 /// L3, L9 and L12: what anybody says about places, ids and keys agrees.
@@ -84,7 +79,6 @@ fn gather<'a>(lines: &'a [Line], findings: &mut Findings) -> Known<'a> {
                 }
                 known.finals.insert(room, (epoch, entries));
             }
-            What::Healed => known.healed = line.at,
             _ => {}
         }
     }
@@ -208,77 +202,6 @@ fn check_probes(lines: &[Line], segments: &[Segment], known: &Known<'_>, finding
             if due && came.is_none_or(|at| at > line.at + PROBE) {
                 findings.breaks("L10", format!("{} got the probe {id} at {came:?}", segment.who));
             }
-        }
-    }
-}
-
-/// L11: a loss is told only for a reason that is true.
-fn check_losses(lines: &[Line], findings: &mut Findings) {
-    let (mut kept, mut age, mut recover_max) = (u64::MAX, u64::MAX, u64::MAX);
-    let mut log_faults = 0;
-    let mut last_fault = None;
-    let mut healed = true;
-    // Where each subscriber was, as far as it knew.
-    let mut at: HashMap<(&str, &str), (u64, Position)> = HashMap::new();
-    for line in lines {
-        let who = line.who.as_str();
-        let (room, why, position) = match &line.what {
-            What::Run { kept: k, age: a, recover_max: r } => {
-                (kept, age, recover_max) = (*k, *a, *r);
-                continue;
-            }
-            What::Fault { fault } => {
-                log_faults += u64::from(fault == "log");
-                (last_fault, healed) = (Some(line.at), false);
-                continue;
-            }
-            What::Healed => {
-                (last_fault, healed) = (Some(line.at), true);
-                continue;
-            }
-            What::Received { room, position, .. } => {
-                at.insert((who, room), (line.at, position.clone()));
-                continue;
-            }
-            What::Joined { room, asked, lost, position } => match (asked, lost) {
-                (Some(asked), None) => {
-                    findings.recovered += 1;
-                    at.entry((who, room)).or_insert((line.at, asked.clone()));
-                    continue;
-                }
-                (_, Some(why)) => (room, why, position.as_ref()),
-                (None, None) => {
-                    if let Some(position) = position {
-                        at.insert((who, room), (line.at, position.clone()));
-                    }
-                    continue;
-                }
-            },
-            What::Lost { room, why, position } => (room, why, Some(position)),
-            _ => continue,
-        };
-        findings.not_recovered += 1;
-        let before = at.get(&(who, room.as_str())).cloned();
-        let missed = match (&before, position) {
-            (Some((_, before)), Some(now)) if before.epoch == now.epoch => {
-                now.offset.saturating_sub(before.offset)
-            }
-            _ => 0,
-        };
-        let old = before.as_ref().is_some_and(|(at, _)| line.at - at >= age);
-        let broken = !healed || last_fault.is_some_and(|at| line.at <= at + AFTER_FAULT);
-        let is_true = match why.as_str() {
-            "epoch" => log_faults > 0,
-            "trimmed" => missed > kept || old,
-            "limit" => missed > recover_max,
-            "unavailable" => broken,
-            _ => false,
-        };
-        if !is_true {
-            findings.breaks("L11", format!("{who} was told {why}, from {before:?} to {position:?}"));
-        }
-        if let Some(position) = position {
-            at.insert((who, room), (line.at, position.clone()));
         }
     }
 }

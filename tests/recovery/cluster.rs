@@ -5,23 +5,22 @@ use std::{
     time::Duration,
 };
 
-use bytes::Bytes;
 use gustnado::{
     Handler, Hub, Shutdown,
-    adapter::{Adapter, History, Inbox, Link, MemoryBus, NodeId, Position, ReadFrom, Retention, Subject},
+    adapter::{Adapter, Link, MemoryBus, NodeId},
+    async_trait,
 };
 use rand::{Rng, SeedableRng, rngs::StdRng};
 
 use crate::{
     checker::{
         What,
-        workload::{self, Io},
+        schedule::{NODES, Nobody, Plan, Site, read_log},
+        workload::{self, Dialed, Io},
     },
     faulty::{Bug, Faulty},
     support,
 };
-
-pub(super) const NODES: usize = 3;
 
 struct Node {
     hub: Hub,
@@ -31,42 +30,24 @@ struct Node {
 pub(super) struct Cluster {
     bus: MemoryBus,
     nodes: Mutex<Vec<Option<Node>>>,
-    random: Mutex<StdRng>,
-    kept: Retention,
-    recover_max: usize,
+    plan: Plan,
     bug: Bug,
 }
 
 impl Cluster {
     /// Of which every node runs.
-    pub(super) fn new(seed: u64, kept: Retention, recover_max: usize, bug: Bug) -> Self {
+    pub(super) fn new(plan: Plan, bug: Bug) -> Self {
         let nodes = Mutex::new((0..NODES).map(|_| None).collect());
-        let random = Mutex::new(StdRng::seed_from_u64(seed));
-        let cluster = Self { bus: MemoryBus::new(), nodes, random, kept, recover_max, bug };
-        cluster.mend();
+        let cluster = Self { bus: MemoryBus::new(), nodes, plan, bug };
+        cluster.mend_all();
         cluster
     }
 
-    pub(super) fn start(&self, at: usize) {
+    fn start(&self, at: usize) {
         let adapter = Faulty::new(self.bus.adapter(), self.bug);
-        let hub = Hub::builder()
-            .adapter(adapter)
-            .history("news/*", self.kept)
-            .recover_max(self.recover_max)
-            .build();
+        let hub = workload::hub(adapter, self.plan.kept, self.plan.recover_max);
         let handler = workload::handler(&hub);
         self.nodes.lock().expect("no panic")[at] = Some(Node { hub, handler });
-    }
-
-    pub(super) fn dial(&self) -> Option<Box<dyn Io>> {
-        let nodes = self.nodes.lock().expect("no panic");
-        let at = self.random(0..NODES);
-        let node = nodes[at].as_ref()?;
-        Some(Box::new(support::serve(node.handler.clone())))
-    }
-
-    fn random(&self, range: std::ops::Range<usize>) -> usize {
-        self.random.lock().expect("no panic").random_range(range)
     }
 
     fn with_link(&self, at: usize, link: Link) {
@@ -75,8 +56,60 @@ impl Cluster {
         }
     }
 
+    fn mend_all(&self) {
+        self.bus.lose_nothing();
+        for at in 0..NODES {
+            let is_there = self.nodes.lock().expect("no panic")[at].is_some();
+            if is_there { self.with_link(at, Link::Up) } else { self.start(at) }
+        }
+    }
+}
+
+#[async_trait]
+impl Site for Cluster {
+    fn dial(&self, node: usize) -> Dialed {
+        let handler = self.nodes.lock().expect("no panic")[node].as_ref().map(|node| node.handler.clone());
+        Box::pin(async move { handler.map(|handler| Box::new(support::serve(handler)) as Box<dyn Io>) })
+    }
+
+    fn choose(&self, random: &mut StdRng) -> &'static str {
+        match random.random_range(0..30) {
+            0..6 => "link down",
+            6..9 => "link degraded",
+            9..15 => "link up",
+            15..21 => "packets lost",
+            21..24 => "no packets lost",
+            24..27 => "node killed",
+            27..29 => "nothing",
+            _ => "log forgotten",
+        }
+    }
+
+    async fn break_it(&self, fault: &str, random: &mut StdRng) {
+        let at = random.random_range(0..NODES);
+        match fault {
+            "link down" => self.with_link(at, Link::Down),
+            "link degraded" => self.with_link(at, Link::Degraded),
+            "link up" => self.with_link(at, Link::Up),
+            "packets lost" => {
+                let mut random = StdRng::seed_from_u64(random.random());
+                self.bus.lose(move |_, _| random.random_bool(0.3));
+            }
+            "no packets lost" => self.bus.lose_nothing(),
+            "node killed" => self.kill(at).await,
+            "log forgotten" => self.bus.forget_logs(),
+            _ => {}
+        }
+    }
+
+    async fn mend(&self, all: bool, random: &mut StdRng) {
+        if all || random.random_bool(0.4) {
+            self.mend_all();
+        }
+    }
+
     /// Without a word to anybody.
-    pub(super) async fn kill(&self, at: usize) {
+    async fn kill(&self, at: usize) {
         self.with_link(at, Link::Down);
         let node = self.nodes.lock().expect("no panic")[at].take();
         if let Some(node) = node {
@@ -84,63 +117,9 @@ impl Cluster {
         }
     }
 
-    /// Breaks something, and says what.
-    pub(super) async fn break_something(&self) -> &'static str {
-        let at = self.random(0..NODES);
-        match self.random(0..10) {
-            0 | 1 => self.with_link(at, Link::Down),
-            2 => self.with_link(at, Link::Degraded),
-            3 | 4 => self.with_link(at, Link::Up),
-            5 | 6 => {
-                let mut random = StdRng::seed_from_u64(self.random(0..usize::MAX) as u64);
-                self.bus.lose(move |_, _| random.random_bool(0.3));
-                return "packets";
-            }
-            7 => self.bus.lose_nothing(),
-            8 => {
-                self.kill(at).await;
-                return "node";
-            }
-            _ if self.random(0..3) == 0 => {
-                self.bus.forget_logs();
-                return "log";
-            }
-            _ => {}
-        }
-        "link"
-    }
-
-    pub(super) fn mend(&self) {
-        self.bus.lose_nothing();
-        for at in 0..NODES {
-            let is_there = self.nodes.lock().expect("no panic")[at].is_some();
-            if is_there { self.with_link(at, Link::Up) } else { self.start(at) }
-        }
-    }
-
-    /// What is in the log in the end, by the ids that the workload has put into its messages.
-    pub(super) async fn final_log(&self, room: &str) -> What {
-        let reader = self.bus.adapter();
+    async fn log(&self, room: &str) -> What {
+        let reader = Faulty::new(self.bus.adapter(), self.bug);
         reader.start(NodeId::new(u64::MAX), Arc::new(Nobody));
-        let log = Faulty::new(reader, self.bug);
-        let slice =
-            log.read(room, ReadFrom::Last(usize::MAX), usize::MAX, self.kept).await.expect("it is there");
-        let id = |entry: &[u8]| {
-            let text = String::from_utf8_lossy(entry).into_owned();
-            let id = text.split("\"id\":\"").nth(1).and_then(|it| it.split('"').next());
-            id.expect("an id in every message").to_owned()
-        };
-        let entries = slice.entries.expect("the last").iter().map(|(at, entry)| (*at, id(entry))).collect();
-        What::Final { room: room.into(), epoch: slice.top.epoch.to_string(), entries }
+        read_log(&reader, room, self.plan.kept).await
     }
-}
-
-/// Hears nothing.
-struct Nobody;
-
-impl Inbox for Nobody {
-    fn packet(&self, _: &Subject, _: Bytes) {}
-    fn entry(&self, _: &str, _: Position, _: Bytes) {}
-    fn link_changed(&self, _: Link) {}
-    fn interrupted(&self) {}
 }

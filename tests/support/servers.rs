@@ -14,7 +14,7 @@ use std::{
 pub struct Server {
     pub port: u16,
     pub folder: PathBuf,
-    program: &'static str,
+    program: PathBuf,
     package: &'static str,
     arguments: Vec<String>,
     child: Option<Child>,
@@ -24,7 +24,7 @@ pub struct Server {
 impl Server {
     pub fn new(program: &'static str, package: &'static str, arguments: impl Fn(u16) -> Vec<String>) -> Self {
         let port = free_port();
-        Self::running(program, package, port, folder(), arguments(port))
+        Self::running(program.into(), package, port, folder(), arguments(port))
     }
 
     /// With a file `conf` in the folder in which it runs.
@@ -37,11 +37,17 @@ impl Server {
         let (port, folder) = (free_port(), folder());
         fs::write(folder.join("conf"), file(port)).expect("a folder of the test");
         let arguments = arguments.iter().copied().map(str::to_owned).collect();
-        Self::running(program, package, port, folder, arguments)
+        Self::running(program.into(), package, port, folder, arguments)
+    }
+
+    /// One that is run by the test's own program.
+    pub fn of_this_program(port: u16, arguments: Vec<String>) -> Self {
+        let program = std::env::current_exe().expect("a program has a path");
+        Self::running(program, "", port, folder(), arguments)
     }
 
     fn running(
-        program: &'static str,
+        program: PathBuf,
         package: &'static str,
         port: u16,
         folder: PathBuf,
@@ -87,7 +93,7 @@ impl Server {
     pub fn start(&mut self) {
         let log = fs::File::create(self.folder.join("log")).expect("a folder of the test");
         let path = std::env::var("PATH").unwrap_or_default();
-        let child = Command::new(self.program)
+        let child = Command::new(&self.program)
             .args(&self.arguments)
             .env("PATH", path + ":/usr/sbin") // where Debian has nginx and haproxy, for root only
             .current_dir(&self.folder)
@@ -96,7 +102,7 @@ impl Server {
             .stdin(Stdio::null())
             .spawn()
             .unwrap_or_else(|error| {
-                panic!("{}: {error}: install the Debian package {}", self.program, self.package)
+                panic!("{}: {error}: install the Debian package {}", self.program.display(), self.package)
             });
         self.child = Some(child);
         let address = SocketAddr::from(([127, 0, 0, 1], self.port));
@@ -107,7 +113,7 @@ impl Server {
             }
             connected
         });
-        assert!(listens, "{} does not listen: {}", self.program, self.log());
+        assert!(listens, "{} does not listen: {}", self.program.display(), self.log());
     }
 
     /// The process that runs it.
@@ -128,8 +134,25 @@ impl Server {
         self.frozen = false;
     }
 
-    /// Stops it without its connections noticing, or lets it go on.
+    /// Whether it answers: neither killed nor frozen.
+    pub fn is_up(&self) -> bool {
+        self.child.is_some() && !self.frozen
+    }
+
+    /// Lets it run again, whatever has happened to it.
+    pub fn mend(&mut self) {
+        if self.child.is_none() {
+            self.start();
+        } else if self.frozen {
+            self.freeze(false);
+        }
+    }
+
+    /// Stops it without its connections noticing, or lets it go on; nothing, if it was killed.
     pub fn freeze(&mut self, frozen: bool) {
+        if self.child.is_none() {
+            return;
+        }
         self.signal(if frozen { "STOP" } else { "CONT" });
         self.frozen = frozen;
     }

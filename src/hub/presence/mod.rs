@@ -21,7 +21,7 @@ use std::{
     time::Duration,
 };
 
-use parking_lot::Mutex;
+use parking_lot::{Mutex, MutexGuard};
 
 pub(crate) use self::room::Change;
 use self::{
@@ -70,7 +70,7 @@ pub(super) struct Presence {
     turn: AtomicUsize,
 }
 
-type Rooms = HashMap<Box<str>, Room>;
+pub(super) type Rooms = HashMap<Box<str>, Room>;
 
 impl Presence {
     pub(super) fn new(rooms: Option<Box<RoomFilter>>, grace: Duration) -> Self {
@@ -85,6 +85,11 @@ impl Presence {
             version: AtomicU64::new(0),
             turn: AtomicUsize::new(0),
         }
+    }
+
+    /// The rooms among which one is, if somebody of this node is seen there.
+    pub(super) fn rooms_of(&self, room: &str) -> MutexGuard<'_, Rooms> {
+        self.shard(room).lock()
     }
 
     fn shard(&self, room: &str) -> &Mutex<Rooms> {
@@ -157,6 +162,7 @@ impl Hub {
         // Without a member here it is not this node's affair who is there.
         if room.own == 0 {
             rooms.remove(name);
+            self.seen_no_more(name);
         }
     }
 

@@ -68,7 +68,7 @@ pub(super) enum Applied {
 }
 
 #[derive(Debug, Default)]
-pub(super) struct Room {
+pub(in crate::hub) struct Room {
     members: BTreeMap<ConnId, Arc<Member>>,
     /// How many connections each user has.
     users: HashMap<Box<str>, usize>,

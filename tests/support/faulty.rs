@@ -1,4 +1,5 @@
-//! [`Faulty`]: the bus of one process as an adapter, with a bug or without.
+//! [`Faulty`]: an adapter with a bug, or without.
+#![allow(dead_code, unreachable_pub, reason = "each test file uses a part")]
 
 use std::{
     collections::HashMap,
@@ -9,16 +10,17 @@ use std::{
 use bytes::Bytes;
 use gustnado::{
     adapter::{
-        Adapter, AdapterTraffic, AppendError, Epoch, Gap, History, Inbox, Link, Memory, NodeId,
-        NotHandedOver, Position, ReadFrom, Retention, Slice, Subject, Unavailable,
+        Adapter, AdapterTraffic, AppendError, Epoch, Gap, History, Inbox, Link, NodeId, NotHandedOver,
+        Position, ReadFrom, Retention, Slice, Subject, Unavailable,
     },
     async_trait,
 };
+use serde::{Deserialize, Serialize};
 use tokio::time::sleep;
 
 /// What is wrong with an engine.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Bug {
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Bug {
     None,
     /// It begins anew under the same epoch.
     ReusesOffsets,
@@ -29,8 +31,8 @@ pub(super) enum Bug {
 }
 
 /// An adapter with a bug.
-pub(super) struct Faulty {
-    inner: Arc<Memory>,
+pub struct Faulty {
+    inner: Arc<dyn Adapter>,
     bug: Bug,
 }
 
@@ -38,12 +40,12 @@ pub(super) struct Faulty {
 const SAME: Epoch = Epoch::new(7);
 
 impl Faulty {
-    pub(super) fn new(inner: Memory, bug: Bug) -> Self {
+    pub fn new(inner: impl Adapter, bug: Bug) -> Self {
         Self { inner: Arc::new(inner), bug }
     }
 
     fn log(&self) -> &dyn History {
-        self.inner.history().expect("the bus has logs")
+        self.inner.history().expect("an engine with logs")
     }
 
     fn shown(&self, position: Position) -> Position {
