@@ -6,6 +6,7 @@ mod session;
 
 use std::{
     fmt,
+    path::PathBuf,
     pin::Pin,
     sync::{
         Arc, OnceLock,
@@ -57,6 +58,7 @@ const SERVER: ShardId = ShardId(0);
 pub struct Nats {
     servers: Vec<ServerAddr>,
     login: Option<(String, String)>,
+    authority: Option<PathBuf>,
     prefix: String,
     running: OnceLock<Running>,
     published: AtomicU64,
@@ -84,8 +86,8 @@ impl Nats {
         let servers = servers.map_err(|_| InvalidNatsUrl)?;
         let login = servers.iter().find_map(login);
         let (published, refused) = Default::default();
-        let (prefix, running) = ("gustnado".into(), OnceLock::new());
-        Ok(Self { servers, login, prefix, running, published, refused })
+        let (authority, prefix, running) = (None, "gustnado".into(), OnceLock::new());
+        Ok(Self { servers, login, authority, prefix, running, published, refused })
     }
 
     /// What all subjects begin with: `gustnado` by default. Clusters of nodes that share a NATS need different ones.
@@ -101,6 +103,14 @@ impl Nats {
     #[must_use]
     pub fn login(mut self, username: &str, password: &str) -> Self {
         self.login = Some((username.to_owned(), password.to_owned()));
+        self
+    }
+
+    /// A file with the certificates (PEM) of the authority that vouches for the servers, instead of the system's. It is
+    /// read for each connection.
+    #[must_use]
+    pub fn authority_file(mut self, path: impl Into<PathBuf>) -> Self {
+        self.authority = Some(path.into());
         self
     }
 
@@ -129,6 +139,7 @@ impl Adapter for Nats {
                 id: SERVER,
                 servers: self.servers.clone(),
                 login: self.login.clone(),
+                authority: self.authority.clone(),
                 echo_subject: format!("{}.echo.{node}", self.prefix),
                 outgoing: Outgoing::new(QUEUE_BYTES, QUEUE_PACKETS),
                 interests: Arc::new(Interests::new(SERVER, voice.clone())),

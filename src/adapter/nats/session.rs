@@ -1,6 +1,7 @@
 //! One connection after the other, and what goes over it.
 
 use std::{
+    path::PathBuf,
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering::Relaxed},
@@ -8,7 +9,10 @@ use std::{
     time::Duration,
 };
 
-use async_nats::{Client, ConnectOptions, Event, ServerAddr};
+use async_nats::{
+    Client, ConnectOptions, Event, ServerAddr,
+    rustls::crypto::{CryptoProvider, ring},
+};
 use bytes::Bytes;
 use tokio::{
     sync::Notify,
@@ -32,6 +36,7 @@ pub(super) struct Session {
     pub(super) id: ShardId,
     pub(super) servers: Vec<ServerAddr>,
     pub(super) login: Option<(String, String)>,
+    pub(super) authority: Option<PathBuf>,
     pub(super) echo_subject: String,
     pub(super) outgoing: Outgoing<String>,
     pub(super) interests: Arc<Interests>,
@@ -84,6 +89,15 @@ impl Session {
             Some((username, password)) => options.user_and_password(username, password),
             None => options,
         };
+        let options = match self.authority.clone() {
+            Some(file) => options.add_root_certificates(file),
+            None => options,
+        };
+        // rustls panics if several providers are compiled in and none was chosen.
+        let tls = self.authority.is_some() || self.servers.iter().any(ServerAddr::tls_required);
+        if tls && CryptoProvider::get_default().is_none() {
+            let _ = ring::default_provider().install_default();
+        }
         let client = timeout(OPENING, options.connect(&self.servers[..])).await;
         let client = client.map_err(|_| async_nats::ConnectErrorKind::TimedOut)??;
         Ok((client, ended))
