@@ -22,6 +22,7 @@ use tokio::{
 use super::{
     echo::{Echo, Ended},
     interests::Interests,
+    log::Logs,
 };
 use crate::adapter::link::{Backoff, Outgoing, ShardId, Voice};
 
@@ -40,6 +41,8 @@ pub(super) struct Session {
     pub(super) echo_subject: String,
     pub(super) outgoing: Outgoing<String>,
     pub(super) interests: Arc<Interests>,
+    pub(super) logs: Arc<Logs>,
+    pub(super) forget_logs_after: Duration,
     /// The largest payload, as the server says; none before it did.
     pub(super) max_payload: AtomicUsize,
     pub(super) voice: Arc<Voice>,
@@ -59,6 +62,7 @@ impl Session {
                     self.max_payload.store(client.max_payload(), Relaxed);
                     self.serve(&client, &ended).await;
                     self.outgoing.close();
+                    self.logs.disconnected();
                     self.voice.shard(self.id, |shard| shard.publishing = false);
                     self.interests.cut();
                 }
@@ -105,6 +109,7 @@ impl Session {
 
     async fn serve(&self, client: &Client, ended: &Notify) {
         let Ok((echo, listener)) = Echo::new(client, self.echo_subject.clone()).await else { return };
+        self.logs.connected(client).await;
         self.interests.restore();
         self.outgoing.open();
         self.voice.shard(self.id, |shard| shard.publishing = true);
@@ -113,6 +118,7 @@ impl Session {
             _ = self.publish(client, &echo) => {}
             _ = self.subscribe(client, &echo) => {}
             () = is_silent(&echo) => {}
+            () = self.logs.delete_idle(self.forget_logs_after) => {}
             () = ended.notified() => {}
         }
     }
