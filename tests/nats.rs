@@ -8,7 +8,7 @@ mod servers;
 use std::{sync::Arc, time::Instant};
 
 use gustnado::{
-    adapter::{Adapter, Link, Nats, Subject},
+    adapter::{Adapter, Link, Nats, Subject, Unavailable},
     async_trait,
     testing::adapter::{Engine, all, all_with_cuts},
 };
@@ -106,4 +106,50 @@ async fn who_logs_in_with_a_wrong_password_stays_down() {
     assert!(stranger.adapter.confirmed(&Subject::room("r")).await.is_err());
     assert_eq!(stranger.adapter.link(), Link::Down);
     assert!(!format!("{:?}", stranger.adapter).contains("falsch"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn tls_is_spoken_to_servers_that_the_authority_vouches_for_and_the_password_goes_over_it() {
+    let tls = servers::certificates();
+    let file = |name: &str| tls.join(name).display().to_string();
+    let server = Server::nats(&[
+        "--tls",
+        "--tlscert",
+        &file("cert.pem"),
+        "--tlskey",
+        &file("key.pem"),
+        "--user",
+        "ann",
+        "--pass",
+        "gehe:im",
+    ]);
+    let nats = |url: &str, password: &str| {
+        let url = format!("{url}localhost:{}", server.port);
+        Nats::new(&url).expect("a URL").login("ann", password)
+    };
+    // Without its scheme, too: this server speaks nothing else.
+    for url in ["tls://", "nats://"] {
+        let node = Node::up(nats(url, "gehe:im").authority_file(file("ca.pem"))).await;
+        node.listen("r").await;
+        node.publish("r", "hello");
+        assert_eq!(node.inbox.next().await, "hello");
+    }
+    let refused = [
+        ("the system knows no such authority", nats("tls://", "gehe:im")),
+        ("a wrong password", nats("tls://", "falsch").authority_file(file("ca.pem"))),
+        ("no such file", nats("tls://", "gehe:im").authority_file(file("none.pem"))),
+    ];
+    for (why, adapter) in refused {
+        let stranger = Node::start(adapter);
+        assert_eq!(stranger.adapter.confirmed(&Subject::room("r")).await, Err(Unavailable), "{why}");
+        assert_eq!(stranger.adapter.link(), Link::Down, "{why}");
+    }
+    let plain = Server::nats(&[]);
+    let url = format!("tls://localhost:{}", plain.port);
+    let node = Node::start(Nats::new(&url).expect("a URL").authority_file(file("ca.pem")));
+    assert_eq!(
+        node.adapter.confirmed(&Subject::room("r")).await,
+        Err(Unavailable),
+        "nothing goes out in the clear"
+    );
 }

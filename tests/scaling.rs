@@ -83,7 +83,7 @@ async fn figures_of_redis() {
         throughput("Redis", &server, listeners, make).await;
     }
     rooms(&mut server, make).await;
-    history(make).await;
+    history("Redis", make).await;
 }
 
 async fn rooms(server: &mut Server, make: impl Fn() -> Arc<dyn Adapter>) {
@@ -113,7 +113,7 @@ async fn rooms(server: &mut Server, make: impl Fn() -> Arc<dyn Adapter>) {
     }
 }
 
-async fn history(make: impl Fn() -> Arc<dyn Adapter>) {
+async fn history(name: &str, make: impl Fn() -> Arc<dyn Adapter>) {
     let kept = Retention::last(1_000);
     let node = Arc::new(up(make()).await);
     let history = |node: &Arc<AnyNode>| node.clone();
@@ -132,7 +132,7 @@ async fn history(make: impl Fn() -> Arc<dyn Adapter>) {
         });
     }
     writers.join_all().await;
-    println!("Redis: {:.0} appends/s to 64 logs", 32_000.0 / began.elapsed().as_secs_f64());
+    println!("{name}: {:.0} appends/s to 64 logs", 32_000.0 / began.elapsed().as_secs_f64());
     let mut took = Vec::new();
     for _ in 0..1_000 {
         let began = Instant::now();
@@ -143,7 +143,7 @@ async fn history(make: impl Fn() -> Arc<dyn Adapter>) {
         took.push(began.elapsed());
     }
     took.sort_unstable();
-    println!("Redis: one append at a time: p50 {:?}, p99 {:?}", took[500], took[990]);
+    println!("{name}: one append at a time: p50 {:?}, p99 {:?}", took[500], took[990]);
     let top = node.history().read("one", ReadFrom::Last(0), 0, kept).await.expect("the server is there").top;
     let mut since = top;
     since.offset -= 100;
@@ -161,22 +161,44 @@ async fn history(make: impl Fn() -> Arc<dyn Adapter>) {
         });
     }
     readers.join_all().await;
-    println!("Redis: 1,000 reads of 100 entries at once: {:?}", began.elapsed());
+    println!("{name}: 1,000 reads of 100 entries at once: {:?}", began.elapsed());
     let names: Vec<String> = (0..64).map(|name| name.to_string()).collect();
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
     let began = Instant::now();
     node.history().tops(&names).await.expect("the server is there");
-    println!("Redis: the tops of 64 logs: {:?}", began.elapsed());
+    println!("{name}: the tops of 64 logs: {:?}", began.elapsed());
+}
+
+/// What a log costs a NATS server beside its entries.
+async fn logs(server: &Server, make: impl Fn() -> Arc<dyn Adapter>) {
+    let used = |server: &Server| -> usize {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", server.id())).expect("Linux");
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("a line");
+        line.trim().trim_end_matches(" kB").parse().expect("a number")
+    };
+    let node = up(make()).await;
+    for _ in 0..3 {
+        let (began, before) = (Instant::now(), used(server));
+        for room in 0..1_000 {
+            let room = format!("{before} {room}");
+            let begun = node.history().read(&room, ReadFrom::Last(0), 0, Retention::last(1_000)).await;
+            begun.expect("the server is there");
+        }
+        let kb = (used(server) - before) / 1_000;
+        println!("NATS: 1,000 logs more after {:?}, {kb} kB each", began.elapsed());
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "takes a while, and says figures"]
 async fn figures_of_nats() {
-    let server = Server::nats(&[]);
+    let server = Server::nats(&["--jetstream", "--store_dir", "store"]);
     let url = format!("nats://127.0.0.1:{}", server.port);
     let make = || Arc::new(Nats::new(&url).expect("a URL")) as Arc<dyn Adapter>;
     latency("NATS", make).await;
     for listeners in [1, 2, 4, 8] {
         throughput("NATS", &server, listeners, make).await;
     }
+    history("NATS", make).await;
+    logs(&server, make).await;
 }

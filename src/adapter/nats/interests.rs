@@ -12,15 +12,16 @@ use async_nats::Subscriber;
 use parking_lot::Mutex;
 use tokio::sync::Notify;
 
-use super::next;
+use super::{log::Logs, next};
 use crate::adapter::{
     Subject, Unavailable,
-    link::{Owned, ShardId, Voice},
+    link::{Owned, Payload, ShardId, Voice},
 };
 
 pub(super) struct Interests {
     id: ShardId,
     voice: Arc<Voice>,
+    logs: Arc<Logs>,
     state: Mutex<State>,
     /// Something is to be written, or told.
     pub(super) changed: Notify,
@@ -53,8 +54,8 @@ struct Wish {
 }
 
 impl Interests {
-    pub(super) fn new(id: ShardId, voice: Arc<Voice>) -> Self {
-        Self { id, voice, state: Mutex::default(), changed: Notify::new(), confirmed: Notify::new() }
+    pub(super) fn new(id: ShardId, voice: Arc<Voice>, logs: Arc<Logs>) -> Self {
+        Self { id, voice, logs, state: Mutex::default(), changed: Notify::new(), confirmed: Notify::new() }
     }
 
     /// Called under locks of the hub: tells nobody.
@@ -150,10 +151,15 @@ impl Interests {
         let mut state = self.state.lock();
         let Some(wish) = state.wishes.get_mut(name) else { return };
         let (voice, subject, wanted) = (self.voice.clone(), wish.subject.clone(), wish.wanted.clone());
+        let logs = self.logs.clone();
         wish.reader = Some(Owned::spawn(async move {
             while let Some(message) = next(&mut packets).await {
-                if wanted.load(Relaxed) {
-                    voice.receive(&subject, &message.payload);
+                if !wanted.load(Relaxed) {
+                    continue;
+                }
+                match logs.position_of(subject.name(), &message) {
+                    Some(position) => voice.deliver(&subject, Payload::Entry(position, message.payload)),
+                    None => voice.receive(&subject, &message.payload),
                 }
             }
         }));

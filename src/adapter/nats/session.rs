@@ -1,6 +1,7 @@
 //! One connection after the other, and what goes over it.
 
 use std::{
+    path::PathBuf,
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering::Relaxed},
@@ -8,7 +9,10 @@ use std::{
     time::Duration,
 };
 
-use async_nats::{Client, ConnectOptions, Event, ServerAddr};
+use async_nats::{
+    Client, ConnectOptions, Event, ServerAddr,
+    rustls::crypto::{CryptoProvider, ring},
+};
 use bytes::Bytes;
 use tokio::{
     sync::Notify,
@@ -18,6 +22,7 @@ use tokio::{
 use super::{
     echo::{Echo, Ended},
     interests::Interests,
+    log::Logs,
 };
 use crate::adapter::link::{Backoff, Outgoing, ShardId, Voice};
 
@@ -32,9 +37,12 @@ pub(super) struct Session {
     pub(super) id: ShardId,
     pub(super) servers: Vec<ServerAddr>,
     pub(super) login: Option<(String, String)>,
+    pub(super) authority: Option<PathBuf>,
     pub(super) echo_subject: String,
     pub(super) outgoing: Outgoing<String>,
     pub(super) interests: Arc<Interests>,
+    pub(super) logs: Arc<Logs>,
+    pub(super) forget_logs_after: Duration,
     /// The largest payload, as the server says; none before it did.
     pub(super) max_payload: AtomicUsize,
     pub(super) voice: Arc<Voice>,
@@ -54,6 +62,7 @@ impl Session {
                     self.max_payload.store(client.max_payload(), Relaxed);
                     self.serve(&client, &ended).await;
                     self.outgoing.close();
+                    self.logs.disconnected();
                     self.voice.shard(self.id, |shard| shard.publishing = false);
                     self.interests.cut();
                 }
@@ -84,6 +93,15 @@ impl Session {
             Some((username, password)) => options.user_and_password(username, password),
             None => options,
         };
+        let options = match self.authority.clone() {
+            Some(file) => options.add_root_certificates(file),
+            None => options,
+        };
+        // rustls panics if several providers are compiled in and none was chosen.
+        let tls = self.authority.is_some() || self.servers.iter().any(ServerAddr::tls_required);
+        if tls && CryptoProvider::get_default().is_none() {
+            let _ = ring::default_provider().install_default();
+        }
         let client = timeout(OPENING, options.connect(&self.servers[..])).await;
         let client = client.map_err(|_| async_nats::ConnectErrorKind::TimedOut)??;
         Ok((client, ended))
@@ -91,6 +109,7 @@ impl Session {
 
     async fn serve(&self, client: &Client, ended: &Notify) {
         let Ok((echo, listener)) = Echo::new(client, self.echo_subject.clone()).await else { return };
+        self.logs.connected(client).await;
         self.interests.restore();
         self.outgoing.open();
         self.voice.shard(self.id, |shard| shard.publishing = true);
@@ -99,6 +118,7 @@ impl Session {
             _ = self.publish(client, &echo) => {}
             _ = self.subscribe(client, &echo) => {}
             () = is_silent(&echo) => {}
+            () = self.logs.delete_idle(self.forget_logs_after) => {}
             () = ended.notified() => {}
         }
     }
