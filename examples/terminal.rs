@@ -11,7 +11,7 @@ use tokio::{
     process::Command,
 };
 
-const PAGE: &str = r#"<!doctype html><meta charset="utf-8"><title>terminal</title><pre id="out" role="log"></pre>
+const PAGE: &str = r#"<!doctype html><meta charset="utf-8"><title>terminal</title><link rel="icon" href="data:,"><pre id="out" role="log"></pre>
 <script>
   // The server has escaped the output; what it sends is markup of its own.
   const socket = new WebSocket(`ws://${location.host}/ws`);

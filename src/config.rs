@@ -104,9 +104,9 @@ mod tests {
         period.into().map_or("off".to_owned(), |period| format!("{period:?}").replace('s', " s"))
     }
 
-    /// `tests/docs.rs` holds the table in the docs of `Handler` to the README's.
+    /// `tests/docs.rs` holds the table in the docs of `Handler` to the guide's.
     #[test]
-    fn the_readme_has_these_defaults() {
+    fn the_guide_has_these_defaults() {
         let conn = ConnConfig::default();
         let outbox =
             format!("{} and {} messages", bytes(conn.outbox_bytes), count(conn.outbox_messages.get()));
@@ -126,10 +126,10 @@ mod tests {
             ("`close_timeout`", time(conn.close_timeout)),
             ("messages that wait for the reader in stream mode", INCOMING_MESSAGES.to_string()),
         ];
-        let readme = include_str!("../README.md");
+        let guide = include_str!("../docs/guide/limits.md");
         for (knob, default) in rows {
             let row = format!("| {knob} | {default} |");
-            assert!(readme.contains(&row), "{row} is missing in the README");
+            assert!(guide.contains(&row), "{row} is missing in the guide");
         }
     }
 }

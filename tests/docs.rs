@@ -1,5 +1,5 @@
-//! The documents say what the tree is: the defaults in the README and in the docs of `Handler`, the layers in
-//! `docs/architecture.md`, the examples in the README.
+//! The documents say what the tree is: the defaults in the guide and in the docs of `Handler`, the layers in
+//! `docs/architecture.md`, the examples in `examples/README.md`, tests beside promises. Their code is `doc_blocks.rs`'s.
 
 use std::{
     fs,
@@ -36,13 +36,15 @@ fn plain(mut cell: &str) -> String {
 }
 
 #[test]
-fn the_readme_has_the_defaults_that_the_docs_of_handler_have() {
+fn the_guide_has_the_defaults_that_the_docs_of_handler_have() {
     let handler = read("src/handler/mod.rs").replace("/// ", "");
     let expected = table(&handler, "The defaults:");
     assert!(expected.len() > 10, "{expected:?}");
-    let readme: Vec<Vec<_>> =
-        table(&read("README.md"), "## Defaults").into_iter().map(|row| row[..2].to_vec()).collect();
-    assert_eq!(readme, expected);
+    let guide: Vec<Vec<_>> = table(&read("docs/guide/limits.md"), "## Defaults")
+        .into_iter()
+        .map(|row| row[..2].to_vec())
+        .collect();
+    assert_eq!(guide, expected);
 }
 
 #[test]
@@ -67,7 +69,7 @@ fn every_chapter_of_the_guide_is_listed_and_its_code_is_compiled() {
 #[test]
 fn every_link_between_documents_leads_somewhere() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let folders = [".", "docs", "docs/guide", "benches", "clients/typescript"];
+    let folders = [".", "docs", "docs/guide", "examples", "benches", "clients/typescript", "tests/scenarios"];
     let documents = folders.iter().flat_map(|folder| fs::read_dir(root.join(folder)).expect("a folder"));
     let mut links = 0;
     for path in documents.map(|entry| entry.expect("an entry").path()) {
@@ -87,35 +89,60 @@ fn every_link_between_documents_leads_somewhere() {
     assert!(links > 20, "{links}");
 }
 
-#[test]
-fn every_block_of_toml_is_toml() {
-    let guide = fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/guide")).expect("the guide");
-    let texts = guide.map(|entry| read(entry.expect("an entry").path())).chain([read("docs/scaling.md")]);
-    let mut blocks = 0;
-    for text in texts {
-        for block in text.split("```toml\n").skip(1) {
-            let (block, _) = block.split_once("```").expect("the end of a block");
-            block.parse::<toml::Table>().unwrap_or_else(|error| panic!("{block}{error}"));
-            blocks += 1;
-        }
-    }
-    assert!(blocks > 2, "{blocks}");
+/// The files of the tree that a text names in backticks, from the root.
+fn named_files(text: &str) -> impl Iterator<Item = &str> {
+    let words = text.split('`').skip(1).step_by(2).filter(|word| !word.contains([' ', '*', '{', '<']));
+    words.filter(|word| {
+        let folder = word.split_once('/').map_or("", |(folder, _)| folder);
+        ["src", "tests", "scripts", "examples", "benches", "docs", "clients"].contains(&folder)
+    })
 }
 
 #[test]
-fn the_readme_names_every_example() {
+fn every_promise_names_its_test_and_every_file_that_is_named_is_there() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    for document in
+        ["README.md", "CONTRIBUTING.md", "docs/guarantees.md", "docs/scaling.md", "docs/architecture.md"]
+    {
+        for file in named_files(&read(document)) {
+            assert!(root.join(file).exists(), "{document}: {file} is not there");
+        }
+    }
+    let readme = read("README.md");
+    let (_, holds) = readme.split_once("## What holds").expect("what holds");
+    let (holds, _) = holds.split_once("[All that holds]").expect("its end");
+    for (document, text) in [("README.md", holds), ("docs/guarantees.md", &read("docs/guarantees.md"))] {
+        let promises: Vec<_> = text.split("\n- ").skip(1).collect();
+        assert!(promises.len() > 4, "{document}: {promises:?}");
+        for promise in promises {
+            assert!(named_files(promise).next().is_some(), "{document}: no test is named for {promise}");
+        }
+    }
+}
+
+#[test]
+fn every_example_is_listed_and_run_by_a_test() {
     let mut examples: Vec<_> = fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("examples"))
         .expect("examples")
-        .map(|entry| {
-            let name = entry.expect("an entry").file_name().into_string().expect("a name");
-            name.trim_end_matches(".rs").to_owned()
-        })
+        .map(|entry| entry.expect("an entry").file_name().into_string().expect("a name"))
+        .filter(|name| name != "README.md")
+        .map(|name| name.trim_end_matches(".rs").to_owned())
         .collect();
     let mut named: Vec<_> =
-        table(&read("README.md"), "## Examples").into_iter().map(|row| row[0].clone()).collect();
+        table(&read("examples/README.md"), "# Examples").into_iter().map(|row| row[0].clone()).collect();
     examples.sort();
     named.sort();
     assert_eq!(named, examples);
+
+    let folders = ["tests", "tests/clients", "clients/typescript/e2e"]
+        .map(|it| Path::new(env!("CARGO_MANIFEST_DIR")).join(it));
+    let entries = folders.iter().flat_map(|folder| fs::read_dir(folder).expect("a folder"));
+    let files = entries.map(|entry| entry.expect("an entry").path()).filter(|path| path.is_file());
+    let tests: String = files.map(read).collect();
+    for name in examples {
+        let calls = ["run(", "start(", "program(", "example(", "server("].map(|call| format!("{call}\"{name}\""));
+        assert!(calls.iter().any(|call| tests.contains(call)), "no test runs the example {name}");
+    }
 }
 
 /// The layers in their order, as `docs/architecture.md` lists them: each with its files.

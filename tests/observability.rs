@@ -176,6 +176,29 @@ async fn what_callbacks_log_stands_in_a_span_with_id_peer_and_subprotocol() {
     }
 }
 
+/// A line of the log, with what is the same of every connection.
+fn words(line: &str) -> Vec<&str> {
+    let words = line.split([' ', '{', '}']).filter(|word| !word.is_empty());
+    words.map(|word| word.split('=').next().unwrap_or_default()).collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_line_that_the_guide_shows_is_what_is_logged() {
+    let (log, _guard) = Log::start();
+    let (handler, mut events) = probe();
+    let peer = PeerAddr(SocketAddr::from(([192, 0, 2, 4], 50312)));
+    let service = tower::ServiceBuilder::new().layer(axum::Extension(peer)).service(handler);
+    let mut client = Client::new(serve(service));
+    client.write(request_with("/ws", &["Sec-WebSocket-Protocol: json"]).as_bytes()).await;
+    client.answer().await;
+    client.close(1001, "").await;
+    events.closed().await;
+    let guide = include_str!("../docs/guide/observability.md");
+    let (_, shown) = guide.split_once("```text\n").expect("a line of the log");
+    let (shown, _) = shown.split_once("```").expect("the end of the block");
+    assert_eq!(words(shown.trim()), words(&log.line(": closed ")));
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_span_without_peer_and_subprotocol_has_the_id_alone() {
     let (log, _guard) = Log::start();

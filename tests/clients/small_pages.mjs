@@ -1,8 +1,10 @@
-// The pages of the examples `terminal` and `recovery` in the system's Chromium: node --test tests/clients/small_pages.mjs
+// The pages of the examples `terminal` and `recovery`, and what the guide has one write into a browser's console, in the
+// system's Chromium: node --test tests/clients/small_pages.mjs
 
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
+import { readFileSync } from "node:fs";
 import { connect, createServer } from "node:net";
 import { after, before, test as nodeTest } from "node:test";
 import { setTimeout as pause } from "node:timers/promises";
@@ -29,6 +31,21 @@ async function open(address) {
   return page;
 }
 
+test("the guide's first lines for a console say hello, from an error page", async () => {
+  const guide = readFileSync(new URL("../../docs/guide/first-server.md", import.meta.url), "utf8");
+  const [, code] = /```js\n(.*?)```/s.exec(guide);
+  const server = await start("echo");
+  try {
+    const page = await open(server.address);
+    const said = page.waitForEvent("console", (message) => message.text() === "hello");
+    assert.ok(code.includes("127.0.0.1:8080"));
+    await page.evaluate(code.replace("127.0.0.1:8080", server.address));
+    await said;
+  } finally {
+    await server.stop();
+  }
+});
+
 test("a command's output comes in its colours, and what looks like markup is text", async () => {
   // Often enough for a page that comes a moment later; it ends by itself.
   const command = String.raw`for i in $(seq 200); do printf '\033[31mred <b>%s</b>\033[0m\n' $i; sleep 0.1; done`;
@@ -39,6 +56,7 @@ test("a command's output comes in its colours, and what looks like markup is tex
     await line.waitFor();
     assert.equal(await page.locator("#out b").count(), 0, "the output made an element");
     assert.notEqual(await line.evaluate((it) => getComputedStyle(it).color), "rgb(0, 0, 0)");
+    assert.equal(await page.locator("link[rel=icon]").count(), 1, "or the browser asks for /favicon.ico");
   } finally {
     await server.stop();
   }
@@ -55,6 +73,7 @@ test("a page that was cut gets the lines that it missed, each once and in order"
   const server = await start("recovery");
   try {
     const [ann, bob] = [await open(server.address), await open(server.address)];
+    assert.equal(await ann.locator("link[rel=icon]").count(), 1, "or the browser asks for /favicon.ico");
     await bob.getByText("connected").waitFor();
     await write(ann, "one");
     await bob.getByText("1: one").waitFor();
