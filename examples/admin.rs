@@ -1,14 +1,15 @@
 //! A room that can be watched: the page for operators is at /admin, and asks for the secret that is printed here.
 //!
 //! `cargo run --example admin --features admin -- [ADDRESS] [SECRET]`, then open `ws://ADDRESS/ws?user=ann` by any
-//! WebSocket client, and `http://ADDRESS/admin/` in a browser.
+//! WebSocket client, and `http://ADDRESS/admin/` in a browser. With `--features admin,redis` and the URL of a Redis as a
+//! third argument it is one of several nodes.
 
-use std::time::Duration;
+use std::{error::Error, time::Duration};
 
 use axum::Router;
 use gustnado::{
-    Conn, Connector, Disconnect, Handler, Handshake, Hub, Message, Reject, adapter::Retention, admin::Guard,
-    async_trait,
+    Conn, Connector, Disconnect, Handler, Handshake, Hub, HubBuilder, Message, Reject, adapter::Retention,
+    admin::Guard, async_trait,
 };
 use http::header::USER_AGENT;
 
@@ -35,12 +36,16 @@ impl Connector for Member {
 }
 
 #[tokio::main]
-async fn main() -> std::io::Result<()> {
+async fn main() -> Result<(), Box<dyn Error>> {
     let mut arguments = std::env::args().skip(1);
     let address = arguments.next().unwrap_or("127.0.0.1:8080".into());
     let secret = arguments.next().unwrap_or_else(|| format!("{:032x}", rand::random::<u128>()));
 
-    let hub = Hub::builder().presence_in(|_| true).history("lobby", Retention::last(100)).build();
+    let mut hub = Hub::builder().presence_in(|_| true).history("lobby", Retention::last(100));
+    if let Some(url) = arguments.next() {
+        hub = connect(hub, &url)?;
+    }
+    let hub = hub.build();
     let handler = Handler::new(|| Member)
         .hub(&hub)
         .name("room")
@@ -58,4 +63,14 @@ async fn main() -> std::io::Result<()> {
     // Not `axum::serve`, so that it is known from which address wrong secrets come.
     gustnado::serve(listener, app).await;
     Ok(())
+}
+
+#[cfg(feature = "redis")]
+fn connect(hub: HubBuilder, url: &str) -> Result<HubBuilder, Box<dyn Error>> {
+    Ok(hub.adapter(gustnado::adapter::Redis::new(url)?))
+}
+
+#[cfg(not(feature = "redis"))]
+fn connect(_: HubBuilder, _: &str) -> Result<HubBuilder, Box<dyn Error>> {
+    Err("build it with `--features admin,redis`".into())
 }

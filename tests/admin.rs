@@ -25,13 +25,14 @@ use tower::ServiceExt;
 const SECRET: &str = "the secret of this page";
 
 /// Every path that there is, and some that there are not.
-const PATHS: [&str; 26] = [
+const PATHS: [&str; 27] = [
     "/admin",
     "/admin/",
     "/admin/admin.css",
     "/admin/admin.js",
     "/admin/charts.js",
     "/admin/elements.js",
+    "/admin/refresh.js",
     "/admin/server.js",
     "/admin/tables.js",
     "/admin/tap.js",
@@ -313,7 +314,7 @@ async fn a_browser_is_shown_the_form_and_has_a_cookie_then() {
         );
         let (session, rest) = answer.header("set-cookie").split_once(';').expect("attributes");
         assert_eq!(rest, format!(" Path=/admin; Max-Age=43200; HttpOnly; SameSite=Strict{secure}"));
-        assert_eq!(session.len(), "gustnado_admin=".len() + 32);
+        assert_eq!(session.rsplit_once('.').expect("a signature").1.len(), 64);
         let page = ask(&admin, Request::get("/admin/").header("cookie", format!("a=b; {session}")), "").await;
         assert_eq!(page.status, 200);
     }
@@ -552,7 +553,11 @@ async fn lists_are_searched_sorted_and_paged() {
     assert_eq!(get(&admin, "/admin/api/rooms?sort=members").await.json()["total"], 3);
     assert_eq!(get(&admin, "/admin/api/rooms/room1?limit=5").await.json()["connections"]["total"], 20);
     let users = get(&admin, "/admin/api/users?sort=connections&order=desc&limit=1").await.json();
-    assert_eq!(users["items"], json!([{ "name": "user59", "connections": 1 }]));
+    let node = hub.node().to_string();
+    let nodes = json!([{ "id": node, "connections": 1 }]);
+    assert_eq!(users["items"], json!([{ "name": "user59", "connections": 1, "nodes": nodes }]));
+    // The line of the guide.
+    assert_eq!(get(&admin, "/admin/api/connections?search=ann").await.json()["total"], 0);
     for gone in ["rooms/nothing", "users/nobody", "connections/0-0", "connections/x"] {
         assert_eq!(get(&admin, &format!("/admin/api/{gone}")).await.status, 404, "{gone}");
     }
@@ -590,6 +595,7 @@ async fn the_nodes_are_shown_and_what_is_done_reaches_them() {
     let nodes: Vec<_> = shown["nodes"].as_array().expect("nodes").iter().map(|it| it["id"].clone()).collect();
     assert_eq!(nodes, ids);
     assert_eq!((&shown["nodes"][0]["this"], &shown["adapter"]["link"]), (&json!(true), &json!("up")));
+    assert_eq!((&shown["nodes"][0]["connections"], &shown["nodes"][1]["users"]), (&json!(0), &json!(1)));
 
     let done = post(&admin, "/admin/api/rooms/lobby/send", &json!({ "text": "hello" })).await.json();
     assert_eq!((&done["queued"], &done["handed_over"]), (&json!(0), &json!(1)));
@@ -598,6 +604,97 @@ async fn the_nodes_are_shown_and_what_is_done_reaches_them() {
     let done = post(&admin, "/admin/api/users/ann/disconnect", &kick).await.json();
     assert_eq!((&done["closed"], &done["handed_over"]), (&json!(0), &json!(1)));
     assert_eq!(ann.next().await, Frame::close(4003, "kicked"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn lists_are_those_of_all_nodes_and_name_those_that_are_silent() {
+    let bus = MemoryBus::new();
+    let here = Hub::builder().adapter(bus.adapter()).build();
+
+    let there = Hub::builder().adapter(bus.adapter()).build();
+    let admin = here.admin(Guard::secret(SECRET));
+    let mut clients = Vec::new();
+    for number in 0..6 {
+        let handler = Handler::new(|| Member).hub(if number % 2 == 0 { &here } else { &there });
+        clients.push(member(&handler, &format!("user=user{}&room=room{number}", number / 2)).await);
+    }
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    let ids = [here.node().to_string(), there.node().to_string()];
+    let list = async |path: &str| get(&admin, &format!("/admin/api/{path}")).await.json();
+    let texts = |list: &Value, key: &str| {
+        let items = list["items"].as_array().expect("items").iter();
+        items.map(|it| it[key].as_str().expect("a text").to_owned()).collect::<Vec<_>>()
+    };
+
+    let conns = list("connections?sort=user&order=desc&limit=3&skip=1").await;
+    assert_eq!(
+        (&conns["total"], texts(&conns, "user")),
+        (&json!(6), ["user2", "user1", "user1"].map(String::from).to_vec())
+    );
+    assert_eq!((&conns["missing"], &conns["truncated"]), (&json!([]), &json!(false)));
+    assert_eq!(texts(&list("connections?search=room3").await, "node"), [ids[1].clone()]);
+    let users = list("users?search=user1").await;
+    let mut both = ids.clone().map(|id| json!({ "id": id, "connections": 1 }));
+    both.sort_by_key(|it| it["id"].to_string());
+    assert_eq!(users["items"], json!([{ "name": "user1", "connections": 2, "nodes": both }]));
+    assert_eq!(list("rooms").await["total"], 6);
+    let room = list("rooms/room3").await;
+    assert_eq!(
+        (&room["members"], &room["since"], &room["connections"]["total"]),
+        (&json!(1), &Value::Null, &json!(1))
+    );
+    let id = room["connections"]["items"][0]["id"].as_str().expect("an id").to_owned();
+    let conn = list(&format!("connections/{id}")).await;
+    assert_eq!(
+        (&conn["node"], &conn["user"], &conn["headers"]),
+        (&json!(ids[1]), &json!("user1"), &json!([]))
+    );
+
+    bus.lose(|_, _| true);
+    let conns = list("connections").await;
+    assert_eq!((&conns["total"], &conns["missing"]), (&json!(3), &json!([ids[1]])));
+    let nodes = list("nodes").await;
+    assert_eq!((&nodes["nodes"][1]["id"], &nodes["nodes"][1]["connections"]), (&json!(ids[1]), &Value::Null));
+}
+
+#[tokio::test(start_paused = true)]
+async fn of_many_on_another_node_the_page_that_is_asked_for_is_found() {
+    let bus = MemoryBus::new();
+    let here = Hub::builder().adapter(bus.adapter()).build();
+    let there = Hub::builder().adapter(bus.adapter()).build();
+    let admin = here.admin(Guard::secret(SECRET));
+    let handler = Handler::new(|| Member).hub(&there);
+    let mut clients = Vec::new();
+    for number in 0..1_100 {
+        clients.push(member(&handler, &format!("user=user{number:04}")).await);
+    }
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    let list = async |query: &str| get(&admin, &format!("/admin/api/connections?{query}")).await.json();
+    let found = list("search=user0999").await;
+    assert_eq!((&found["total"], &found["items"][0]["user"]), (&json!(1), &json!("user0999")));
+    let page = list("sort=user&order=desc&limit=1&skip=99").await;
+    assert_eq!((&page["total"], &page["items"][0]["user"]), (&json!(1_100), &json!("user1000")));
+    assert_eq!(page["truncated"], false);
+    let beyond = list("sort=user&limit=10&skip=1050").await;
+    assert_eq!((&beyond["items"], &beyond["truncated"]), (&json!([]), &json!(true)), "and that is said");
+    let users = get(&admin, "/admin/api/users").await.json();
+    assert_eq!((&users["total"], &users["truncated"]), (&json!(1_000), &json!(true)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_session_is_good_on_each_node_that_has_the_secret() {
+    let (one, other) = (admin(), admin());
+    let cookie = log_in(&one).await;
+    let change = async |admin: &Admin, csrf: String| {
+        let request = Request::post("/admin/api/rooms/lobby/send").header("cookie", &cookie);
+        let request = request.header("origin", "http://example.com").header("x-csrf-token", csrf);
+        ask(admin, request, r#"{"text":"hi"}"#).await.status
+    };
+    // Nobody is there: so it was asked for by somebody who may.
+    assert_eq!(change(&other, csrf(&one, &cookie).await).await, 404);
+    assert_eq!(change(&other, csrf(&one, &log_in(&one).await).await).await, 403, "of another session");
+    let stranger = members().0.admin(Guard::secret("another secret, long enough"));
+    assert_eq!(ask(&stranger, Request::get("/admin/").header("cookie", &cookie), "").await.status, 401);
 }
 
 #[tokio::test(start_paused = true)]

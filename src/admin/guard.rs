@@ -10,9 +10,11 @@ use http::{
 
 use super::{
     answer,
-    secret::{SESSION, Secret},
+    secret::{Secret, random},
+    session::SESSION,
 };
 use crate::{
+    auth::Token,
     connector::{PeerAddr, Reject},
     handler::{Body, TrustProxy},
     protocol::origin::OriginPolicy,
@@ -30,7 +32,8 @@ pub struct Guard {
 #[derive(Clone)]
 enum Kind {
     Secret(Arc<Secret>),
-    Check(Arc<Check>),
+    /// And the token that changes need.
+    Check(Arc<Check>, Token),
 }
 
 type Check = dyn Fn(Parts) -> Checking + Send + Sync;
@@ -58,7 +61,12 @@ impl Guard {
     /// Whoever knows the secret.
     ///
     /// A program shows it as `Authorization: Bearer`. A browser is asked for it by a form, and then has a cookie for twelve
-    /// hours, which no script can read and other sites do not send; logging out ends that session, its sockets too.
+    /// hours, which no script can read and other sites do not send.
+    ///
+    /// The cookie is signed by the secret, and good on every node that has the same one. Logging out takes it from the browser, and
+    /// ends its session and sockets on the node that is asked. A copy of the cookie, if somebody made one, is good on other
+    /// nodes until its time, and here again after a restart: only another secret ends it there. Let the secret be
+    /// random, since who has a cookie can try words until one fits.
     ///
     /// An address that has shown ten wrong ones gets 429 for a minute, be the next one right or wrong; of IPv6 the
     /// first 64 bits count. The address is the request's [`PeerAddr`], which [`serve()`](crate::serve()) sets; without one,
@@ -74,7 +82,12 @@ impl Guard {
     }
 
     /// Whoever the application lets in: by its own session, its own single sign-on. A [`Reject`] is the answer to all
-    /// others. It is asked for every request, and once for each socket.
+    /// others. It is asked for every request, and once for each socket. The value of `x-csrf-token` is this process's:
+    /// where a balancer stands before several, it has to send an operator to the same one each time.
+    ///
+    /// # Panics
+    ///
+    /// If the operating system has no random numbers.
     ///
     /// ```
     /// use gustnado::{Reject, admin::Guard};
@@ -95,7 +108,8 @@ impl Guard {
         F: Fn(Parts) -> Fut + Send + Sync + 'static,
         Fut: Future<Output = Result<(), Reject>> + Send + 'static,
     {
-        Self { kind: Kind::Check(Arc::new(move |parts| Box::pin(check(parts)))), proxies: None }
+        let check = Arc::new(move |parts| -> Checking { Box::pin(check(parts)) });
+        Self { kind: Kind::Check(check, Token::new(random())), proxies: None }
     }
 
     /// Whose word on the client's address is taken when wrong secrets are counted: nobody's by default. Without it,
@@ -113,7 +127,7 @@ impl Guard {
     pub(super) async fn admit(&self, parts: &Parts) -> Result<Access, Reject> {
         let secret = match &self.kind {
             Kind::Secret(secret) => secret,
-            Kind::Check(check) => return check(parts.clone()).await.map(|()| Access::Ambient),
+            Kind::Check(check, _) => return check(parts.clone()).await.map(|()| Access::Ambient),
         };
         let bearer =
             parts.headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok()?.strip_prefix("Bearer "));
@@ -121,7 +135,7 @@ impl Guard {
             return secret.show(self.address(parts), shown).map(|()| Access::Bearer);
         }
         match session_of(parts) {
-            Some(session) if secret.has_session(session) => Ok(Access::Ambient),
+            Some(session) if secret.sessions.has(session) => Ok(Access::Ambient),
             _ => Err(Reject::unauthorized("log in")),
         }
     }
@@ -147,17 +161,26 @@ impl Guard {
         let shown = form_urlencoded::parse(form).find(|(name, _)| name == "secret");
         secret.show(self.address(parts), &shown.map(|(_, value)| value).unwrap_or_default())?;
         let mut response = answer::see_other(base);
-        set_cookie(response.headers_mut(), &secret.begin_session(), SESSION, base, is_secure(parts));
+        let session = secret.sessions.begin();
+        set_cookie(response.headers_mut(), &session, SESSION, base, is_secure(parts));
         Ok(response)
     }
 
     pub(super) fn log_out(&self, parts: &Parts, base: &str) -> Response<Body> {
         if let (Kind::Secret(secret), Some(session)) = (&self.kind, session_of(parts)) {
-            secret.end_session(session);
+            secret.sessions.end(session);
         }
         let mut response = answer::empty();
         set_cookie(response.headers_mut(), "", Duration::ZERO, base, is_secure(parts));
         response
+    }
+
+    /// What a change has to show, of the session that asks for it.
+    pub(super) fn csrf(&self, parts: &Parts) -> Token {
+        match &self.kind {
+            Kind::Secret(secret) => secret.sessions.csrf(session_of(parts).unwrap_or_default()),
+            Kind::Check(_, token) => token.clone(),
+        }
     }
 
     fn address(&self, parts: &Parts) -> Option<IpAddr> {
@@ -174,7 +197,7 @@ impl Pass {
     pub(super) fn holds(&self) -> bool {
         match self {
             Self::Unlimited => true,
-            Self::Session(secret, session) => secret.has_session(session),
+            Self::Session(secret, session) => secret.sessions.has(session),
         }
     }
 }
@@ -208,7 +231,7 @@ impl fmt::Debug for Guard {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self.kind {
             Kind::Secret(_) => "Guard::secret(..)",
-            Kind::Check(_) => "Guard::check(..)",
+            Kind::Check(..) => "Guard::check(..)",
         })
     }
 }

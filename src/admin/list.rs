@@ -5,7 +5,10 @@ use std::{borrow::Cow, cmp::Ordering};
 use http::request::Parts;
 use serde_json::{Value, json};
 
-use crate::conn::query_param;
+use crate::{
+    conn::query_param,
+    hub::{Gathered, Listing},
+};
 
 /// How many of a list are shown, unless asked otherwise, and at most.
 pub(super) const PAGE: usize = 50;
@@ -32,19 +35,32 @@ impl<'a> List<'a> {
         }
     }
 
-    /// The part, as a page of JSON.
-    pub(super) fn page<T>(
-        &self,
-        mut all: Vec<T>,
-        compare: impl Fn(&T, &T) -> Ordering,
-        show: impl Fn(&T) -> Value,
-    ) -> Value {
-        all.sort_by(|a, b| if self.descending { compare(b, a) } else { compare(a, b) });
-        let shown: Vec<_> = all.iter().skip(self.skip).take(self.limit).map(show).collect();
-        json!({ "total": all.len(), "skip": self.skip, "items": shown })
+    /// What nodes are asked for, so that the part can be found in their answers.
+    pub(super) fn listing(&self) -> Listing {
+        Listing {
+            search: self.search.clone().into_owned(),
+            sort: self.sort.clone().into_owned(),
+            descending: self.descending,
+            take: self.skip.saturating_add(self.limit),
+            ..Listing::default()
+        }
     }
 
-    pub(super) fn wants(&self, text: &str) -> bool {
-        text.contains(&*self.search)
+    pub(super) fn sort<T>(&self, all: &mut [T], compare: impl Fn(&T, &T) -> Ordering) {
+        all.sort_by(|a, b| if self.descending { compare(b, a) } else { compare(a, b) });
+    }
+
+    /// The part as a page of JSON, of a list of which this is the beginning, or all; with what is missing in it.
+    pub(super) fn page<T, G>(
+        &self,
+        total: usize,
+        sorted: &[T],
+        show: impl Fn(&T) -> Value,
+        gathered: &Gathered<G>,
+    ) -> Value {
+        let shown: Vec<_> = sorted.iter().skip(self.skip).take(self.limit).map(show).collect();
+        let missing: Vec<_> = gathered.missing.iter().map(ToString::to_string).collect();
+        let truncated = gathered.truncated;
+        json!({ "total": total, "skip": self.skip, "items": shown, "missing": missing, "truncated": truncated })
     }
 }

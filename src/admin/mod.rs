@@ -8,6 +8,7 @@ mod live;
 mod redact;
 mod route;
 mod secret;
+mod session;
 mod views;
 
 use std::{
@@ -33,7 +34,6 @@ use self::{
     route::{Route, Task},
 };
 use crate::{
-    auth::Token,
     connector::PeerAddr,
     handler::{Body, Handler},
     hub::Hub,
@@ -55,8 +55,8 @@ const CSRF_HEADER: &str = "x-csrf-token";
 /// header `x-csrf-token`, whose value `api/session` tells; a program that shows the secret as `Authorization: Bearer`
 /// needs neither. A `GET` changes nothing. Each change is logged, with who asked for it.
 ///
-/// Sessions and that value are of this process: where a balancer stands before several, it has to send an operator to the
-/// same one each time.
+/// Connections, rooms and users are those of all nodes; nodes that did not answer within a second are named. The overview and
+/// the tap are this node's.
 ///
 /// ```
 /// use gustnado::{Echo, Handler, admin::Guard};
@@ -76,16 +76,11 @@ struct Inner {
     guard: Guard,
     base: String,
     redact: Redact,
-    csrf: Token,
     live: Handler,
 }
 
 impl Hub {
     /// A page and an API over this hub, behind a guard.
-    ///
-    /// # Panics
-    ///
-    /// If the operating system has no random numbers.
     pub fn admin(&self, guard: Guard) -> Admin {
         Admin::new(self.clone(), guard, "/admin".into(), Redact::default())
     }
@@ -94,7 +89,7 @@ impl Hub {
 impl Admin {
     fn new(hub: Hub, guard: Guard, base: String, redact: Redact) -> Self {
         let live = live::handler(&hub, &redact);
-        Self(Arc::new(Inner { hub, guard, base, redact, csrf: Token::new(secret::random()), live }))
+        Self(Arc::new(Inner { hub, guard, base, redact, live }))
     }
 
     /// Where it is mounted, as the browser sees it: `/admin` by default, `""` for the root.
@@ -139,10 +134,10 @@ impl Inner {
             (_, Route::Live) => self.connect(parts, access).await,
             (&Method::GET | &Method::HEAD, Route::File(file)) => answer::file(file, &self.base),
             (&Method::GET | &Method::HEAD, Route::Session) => {
-                answer::json(&json!({ "csrf": self.csrf.expose() }))
+                answer::json(&json!({ "csrf": self.guard.csrf(&parts).expose() }))
             }
             (&Method::GET | &Method::HEAD, Route::View(view)) => {
-                match views::show(&self.hub, &view, &parts) {
+                match views::show(&self.hub, &view, &parts).await {
                     Some(value) => answer::json(&value),
                     None => answer::error(StatusCode::NOT_FOUND, "there is no such thing"),
                 }
@@ -200,7 +195,7 @@ impl Inner {
         let token = parts.headers.get(CSRF_HEADER).and_then(|token| token.to_str().ok());
         parts.headers.contains_key(ORIGIN)
             && OriginPolicy::SameHost.allows(parts)
-            && token.is_some_and(|token| self.csrf.matches(token))
+            && token.is_some_and(|token| self.guard.csrf(parts).matches(token))
     }
 }
 

@@ -35,12 +35,13 @@ macro_rules! page {
 
 const SCRIPT: &str = "text/javascript; charset=utf-8";
 
-pub(super) static FILES: [File; 9] = [
+pub(super) static FILES: [File; 10] = [
     page!("", "text/html; charset=utf-8", "index.html"),
     page!("admin.css", "text/css; charset=utf-8", "admin.css"),
     page!("admin.js", SCRIPT, "admin.js"),
     page!("charts.js", SCRIPT, "charts.js"),
     page!("elements.js", SCRIPT, "elements.js"),
+    page!("refresh.js", SCRIPT, "refresh.js"),
     page!("server.js", SCRIPT, "server.js"),
     page!("tables.js", SCRIPT, "tables.js"),
     page!("tap.js", SCRIPT, "tap.js"),

@@ -1,4 +1,4 @@
-//! [`Secret`]: a secret that is shown, with a back-off for who guesses, and the sessions of those who knew it.
+//! [`Secret`]: a secret that is shown, with a back-off for who guesses.
 
 use std::{
     collections::HashMap,
@@ -10,6 +10,7 @@ use http::StatusCode;
 use parking_lot::Mutex;
 use tokio::time::Instant;
 
+use super::session::Sessions;
 use crate::{auth::Token, connector::Reject};
 
 /// How many wrong secrets an address may show before it has to wait.
@@ -21,22 +22,16 @@ const BACK_OFF: Duration = Duration::from_secs(60);
 /// How many addresses with failures are remembered; beyond that all new ones wait.
 const MAX_ADDRESSES: usize = 10_000;
 
-/// How long one stays logged in.
-pub(super) const SESSION: Duration = Duration::from_secs(12 * 60 * 60);
-
-const MAX_SESSIONS: usize = 1_000;
-
 pub(super) struct Secret {
     secret: Token,
-    state: Mutex<State>,
+    /// Of those who knew it.
+    pub(super) sessions: Sessions,
+    failures: Mutex<Known>,
 }
 
+/// Who has shown wrong ones.
 #[derive(Default)]
-struct State {
-    /// Until when each is good.
-    sessions: HashMap<String, Instant>,
-    failures: HashMap<Network, Failures>,
-}
+struct Known(HashMap<Network, Failures>);
 
 /// Whose failures are counted together: who has no address counts as one.
 type Network = Option<IpAddr>;
@@ -48,62 +43,42 @@ struct Failures {
 
 impl Secret {
     pub(super) fn new(secret: Box<str>) -> Self {
-        Self { secret: Token::new(secret), state: Mutex::new(State::default()) }
+        let secret = Token::new(secret);
+        Self { sessions: Sessions::new(secret.clone()), secret, failures: Mutex::default() }
     }
 
     /// Whether what was shown is the secret; wrong ones are counted.
     pub(super) fn show(&self, address: Option<IpAddr>, shown: &str) -> Result<(), Reject> {
         let network = address.map(network);
         let now = Instant::now();
-        let mut state = self.state.lock();
-        if !state.may_try(network, now) {
+        let mut known = self.failures.lock();
+        if !known.may_try(network, now) {
             let refusal = Reject::new(StatusCode::TOO_MANY_REQUESTS, "too many wrong secrets");
             return Err(refusal.retry_after(BACK_OFF));
         }
         if self.secret.matches(shown) {
-            state.failures.remove(&network);
+            known.0.remove(&network);
             return Ok(());
         }
-        let failures = state.failures.entry(network).or_insert(Failures { count: 0, last: now });
+        let failures = known.0.entry(network).or_insert(Failures { count: 0, last: now });
         *failures = Failures { count: failures.count + 1, last: now };
         Err(Reject::unauthorized("that is not the secret"))
     }
-
-    pub(super) fn begin_session(&self) -> String {
-        let session = random();
-        let now = Instant::now();
-        let mut state = self.state.lock();
-        state.sessions.retain(|_, until| *until > now);
-        if state.sessions.len() >= MAX_SESSIONS {
-            let oldest = state.sessions.iter().min_by_key(|(_, until)| **until).map(|(id, _)| id.clone());
-            oldest.and_then(|oldest| state.sessions.remove(&oldest));
-        }
-        state.sessions.insert(session.clone(), now + SESSION);
-        session
-    }
-
-    pub(super) fn has_session(&self, session: &str) -> bool {
-        self.state.lock().sessions.get(session).is_some_and(|until| *until > Instant::now())
-    }
-
-    pub(super) fn end_session(&self, session: &str) {
-        self.state.lock().sessions.remove(session);
-    }
 }
 
-impl State {
+impl Known {
     fn may_try(&mut self, network: Network, now: Instant) -> bool {
         let is_over = |failures: &Failures| now.duration_since(failures.last) >= BACK_OFF;
-        if self.failures.len() >= MAX_ADDRESSES {
-            self.failures.retain(|_, failures| !is_over(failures));
+        if self.0.len() >= MAX_ADDRESSES {
+            self.0.retain(|_, failures| !is_over(failures));
         }
-        match self.failures.get(&network) {
+        match self.0.get(&network) {
             Some(failures) if is_over(failures) => {
-                self.failures.remove(&network);
+                self.0.remove(&network);
                 true
             }
             Some(failures) => failures.count < FAILURES,
-            None => self.failures.len() < MAX_ADDRESSES,
+            None => self.0.len() < MAX_ADDRESSES,
         }
     }
 }
@@ -163,21 +138,9 @@ mod tests {
             assert_eq!(status(secret.show(address(number), WRONG)), 401);
         }
         assert_eq!(status(secret.show(address(MAX_ADDRESSES), WRONG)), 429);
-        assert_eq!(secret.state.lock().failures.len(), MAX_ADDRESSES);
+        assert_eq!(secret.failures.lock().0.len(), MAX_ADDRESSES);
         tokio::time::advance(BACK_OFF).await;
         assert_eq!(status(secret.show(address(MAX_ADDRESSES), WRONG)), 401);
-        assert_eq!(secret.state.lock().failures.len(), 1);
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn beyond_their_limit_the_oldest_session_ends() {
-        let secret = secret();
-        let first = secret.begin_session();
-        tokio::time::advance(Duration::from_secs(1)).await;
-        let others: Vec<_> = (1..MAX_SESSIONS).map(|_| secret.begin_session()).collect();
-        assert!(secret.has_session(&first));
-        let last = secret.begin_session();
-        assert!(!secret.has_session(&first));
-        assert!(secret.has_session(&last) && others.iter().all(|it| secret.has_session(it)));
+        assert_eq!(secret.failures.lock().0.len(), 1);
     }
 }

@@ -18,39 +18,45 @@ use super::{
 };
 use crate::{
     conn::Conn,
-    hub::{ConnInfo, FanOut, Hub, Page, RoomInfo},
+    hub::{ConnInfo, FanOut, Gathered, Hub, Listing, Page, RoomInfo, Sizes},
     stats::Traffic,
 };
 
-/// `None` if there is no such connection, room or user.
-pub(super) fn show(hub: &Hub, view: &View, parts: &Parts) -> Option<Value> {
+/// `None` if there is no such connection, room or user. Other nodes are asked for what is not the overview's.
+pub(super) async fn show(hub: &Hub, view: &View, parts: &Parts) -> Option<Value> {
     let list = List::of(parts);
     Some(match view {
         View::Overview => overview(hub),
-        View::Connections => connections(&hub.connections(Page::ALL), &list),
+        View::Connections => connections(hub, &list, list.listing()).await,
         View::Connection(id) => {
-            let conn = find(hub, id)?;
-            let mut value = connection(&conn.info());
-            value["headers"] = headers(&conn);
+            let id = id.parse().ok()?;
+            let mut value = connection(&hub.everywhere().connection(id).await.value?);
+            value["headers"] = hub.connection(id).map_or(json!([]), |conn| headers(&conn));
             value
         }
-        View::Rooms => rooms(hub, &list),
+        View::Rooms => rooms(hub, &list).await,
         View::Room(name) => {
-            let room = hub.room_list(Page::ALL).into_iter().find(|room| room.name == *name)?;
-            let mut value = room_value(&room);
-            value["present"] = present(hub, name);
-            value["connections"] = connections(&hub.members(name, Page::ALL), &list);
-            value
-        }
-        View::Users => users(hub, &list),
-        View::User(name) => {
-            let conns = hub.connections_of(name, Page::ALL);
-            if conns.is_empty() {
+            let room = Some(name.clone());
+            let sizes =
+                hub.everywhere().list(Listing { room: room.clone(), ..Listing::default() }).await.value.0;
+            if members(&sizes) == 0 {
                 return None;
             }
-            json!({ "name": name, "connections": connections(&conns, &list) })
+            let mut value = room_value(name, &sizes, hub.room_info(name).as_ref());
+            value["present"] = present(hub, name);
+            value["connections"] = connections(hub, &list, Listing { room, ..list.listing() }).await;
+            value
         }
-        View::Nodes => nodes(hub),
+        View::Users => users(hub, &list).await,
+        View::User(name) => {
+            let listing = Listing { user: Some(name.clone()), ..list.listing() };
+            let connections = connections(hub, &list, listing).await;
+            if connections["total"] == 0 && list.search.is_empty() {
+                return None;
+            }
+            json!({ "name": name, "connections": connections })
+        }
+        View::Nodes => nodes(hub).await,
     })
 }
 
@@ -59,6 +65,7 @@ pub(super) fn overview(hub: &Hub) -> Value {
     let stats = hub.stats();
     json!({
         "time": millis(SystemTime::now()),
+        "node": hub.node().to_string(),
         "connections": stats.counts.connections,
         "rooms": stats.counts.rooms,
         "users": stats.counts.users,
@@ -85,18 +92,23 @@ fn round_trips(hub: &Hub) -> Value {
     bounds.zip(counts).map(|(bound, count)| json!({ "up_to_ms": bound, "connections": count })).collect()
 }
 
-/// The nodes that are known, and the adapter between them.
-fn nodes(hub: &Hub) -> Value {
-    let stats = hub.stats();
-    let (here, counts) = (hub.node(), stats.counts);
-    let this = json!({
-        "id": here.to_string(),
-        "this": true,
-        "connections": counts.connections,
-        "rooms": counts.rooms,
+/// The nodes that are known, what those have that answered, and this one's adapter.
+async fn nodes(hub: &Hub) -> Value {
+    let Gathered { value, missing, .. } = hub.everywhere().counts_by_node().await;
+    let silent = missing.into_iter().map(|node| (node, None));
+    let mut nodes: Vec<_> =
+        value.into_iter().map(|(node, counts)| (node, Some(counts))).chain(silent).collect();
+    nodes.sort_by_key(|(node, _)| (*node != hub.node(), *node));
+    let nodes = nodes.into_iter().map(|(node, counts)| {
+        json!({
+            "id": node.to_string(),
+            "this": node == hub.node(),
+            "connections": counts.map(|it| it.connections),
+            "rooms": counts.map(|it| it.rooms),
+            "users": counts.map(|it| it.users),
+        })
     });
-    let others = hub.nodes().into_iter().map(|node| json!({ "id": node.to_string(), "this": false }));
-    let adapter = stats.cluster.map(|cluster| {
+    let adapter = hub.stats().cluster.map(|cluster| {
         json!({
             "link": format!("{:?}", cluster.link).to_lowercase(),
             "published": cluster.adapter.published,
@@ -107,43 +119,19 @@ fn nodes(hub: &Hub) -> Value {
             "reconnects": cluster.adapter.reconnects,
         })
     });
-    json!({ "nodes": std::iter::once(this).chain(others).collect::<Vec<_>>(), "adapter": adapter })
+    json!({ "nodes": nodes.collect::<Vec<_>>(), "adapter": adapter })
 }
 
-/// A connection of this node by the text of its id.
-fn find(hub: &Hub, id: &str) -> Option<Conn> {
-    hub.connection(id.parse().ok()?)
-}
-
-fn connections(conns: &[Conn], list: &List<'_>) -> Value {
-    let infos = conns.iter().map(Conn::info).filter(|info| {
-        list.search.is_empty()
-            || list.wants(&info.id.to_string())
-            || info.user.as_deref().is_some_and(|user| list.wants(user))
-            || info.peer.is_some_and(|peer| list.wants(&peer.to_string()))
-            || list.wants(&info.path)
-            || info.rooms.iter().any(|room| list.wants(room))
-    });
-    let compare = |a: &ConnInfo, b: &ConnInfo| {
-        let by_key = match &*list.sort {
-            "user" => a.user.cmp(&b.user),
-            "peer" => a.peer.cmp(&b.peer),
-            "path" => a.path.cmp(&b.path),
-            "since" => a.since.cmp(&b.since),
-            "received" => a.traffic.messages_received.cmp(&b.traffic.messages_received),
-            "sent" => a.traffic.messages_sent.cmp(&b.traffic.messages_sent),
-            "buffered" => a.buffered.cmp(&b.buffered),
-            "round_trip" => a.round_trip.cmp(&b.round_trip),
-            _ => Ordering::Equal,
-        };
-        by_key.then_with(|| a.id.cmp(&b.id))
-    };
-    list.page(infos.collect(), compare, connection)
+async fn connections(hub: &Hub, list: &List<'_>, listing: Listing) -> Value {
+    let found = hub.everywhere().list(listing).await;
+    let (sizes, infos) = &found.value;
+    list.page(members(sizes), infos, connection, &found)
 }
 
 fn connection(info: &ConnInfo) -> Value {
     json!({
         "id": info.id.to_string(),
+        "node": info.id.node().to_string(),
         "endpoint": info.endpoint,
         "user": info.user,
         "peer": info.peer.map(|peer| peer.to_string()),
@@ -167,25 +155,43 @@ fn headers(conn: &Conn) -> Value {
     shown.map(|(name, value)| json!({ "name": name.as_str(), "value": text(value) })).collect()
 }
 
-fn rooms(hub: &Hub, list: &List<'_>) -> Value {
-    let rooms = hub.room_list(Page::ALL).into_iter().filter(|room| list.wants(&room.name));
-    let compare = |a: &RoomInfo, b: &RoomInfo| match &*list.sort {
-        "members" => a.members.cmp(&b.members),
-        "since" => a.since.cmp(&b.since),
-        "messages" => a.fan_out.messages.cmp(&b.fan_out.messages),
-        _ => a.name.cmp(&b.name),
-    };
-    list.page(rooms.collect(), compare, room_value)
+async fn rooms(hub: &Hub, list: &List<'_>) -> Value {
+    let found = hub.everywhere().rooms_by_node(&list.search).await;
+    let mut rooms: Vec<_> =
+        found.value.iter().map(|(name, sizes)| (name, sizes, hub.room_info(name))).collect();
+    list.sort(&mut rooms, |(a, a_sizes, a_info), (b, b_sizes, b_info)| {
+        let messages = |info: &Option<RoomInfo>| info.as_ref().map(|it| it.fan_out.messages);
+        let by_key = match &*list.sort {
+            "members" => members(a_sizes).cmp(&members(b_sizes)),
+            "since" => a_info.as_ref().map(|it| it.since).cmp(&b_info.as_ref().map(|it| it.since)),
+            "messages" => messages(a_info).cmp(&messages(b_info)),
+            _ => Ordering::Equal,
+        };
+        by_key.then_with(|| a.cmp(b))
+    });
+    list.page(rooms.len(), &rooms, |(name, sizes, info)| room_value(name, sizes, info.as_ref()), &found)
 }
 
-fn room_value(room: &RoomInfo) -> Value {
+/// A room with its members on all nodes, and what this one has seen of it if it has any.
+fn room_value(name: &str, sizes: &Sizes, here: Option<&RoomInfo>) -> Value {
+    let position = here.and_then(|room| room.position);
     json!({
-        "name": room.name,
-        "members": room.members,
-        "since": millis(room.since),
-        "fan_out": fan_out(&room.fan_out),
-        "position": room.position.map(|it| json!({ "epoch": it.epoch.to_string(), "offset": it.offset })),
+        "name": name,
+        "members": members(sizes),
+        "nodes": by_node(sizes),
+        "since": here.map(|room| millis(room.since)),
+        "fan_out": here.map(|room| fan_out(&room.fan_out)),
+        "position": position.map(|it| json!({ "epoch": it.epoch.to_string(), "offset": it.offset })),
     })
+}
+
+fn members(sizes: &Sizes) -> usize {
+    sizes.values().sum()
+}
+
+fn by_node(sizes: &Sizes) -> Value {
+    let there = sizes.iter().filter(|(_, size)| **size > 0);
+    there.map(|(node, size)| json!({ "id": node.to_string(), "connections": size })).collect()
 }
 
 /// Who is in a room, on every node, with how many connections: the first [`PAGE`]. Nobody, if it has no presence.
@@ -197,15 +203,15 @@ fn present(hub: &Hub, room: &str) -> Value {
     json!({ "total": users.len(), "items": items })
 }
 
-fn users(hub: &Hub, list: &List<'_>) -> Value {
-    let users = hub.users(Page::ALL).into_iter().filter(|user| list.wants(user));
-    let count = |user: &String| hub.connections_of(user, Page::ALL).len();
-    let users: Vec<_> = users.map(|user| (count(&user), user)).collect();
-    let compare = |a: &(usize, String), b: &(usize, String)| match &*list.sort {
-        "connections" => a.cmp(b),
-        _ => a.1.cmp(&b.1),
-    };
-    list.page(users, compare, |(connections, name)| json!({ "name": name, "connections": connections }))
+async fn users(hub: &Hub, list: &List<'_>) -> Value {
+    let found = hub.everywhere().users_by_node(&list.search).await;
+    let mut users: Vec<_> = found.value.iter().collect();
+    list.sort(&mut users, |(a, a_sizes), (b, b_sizes)| match &*list.sort {
+        "connections" => members(a_sizes).cmp(&members(b_sizes)).then_with(|| a.cmp(b)),
+        _ => a.cmp(b),
+    });
+    let show = |(name, sizes): &(&String, &Sizes)| json!({ "name": name, "connections": members(sizes), "nodes": by_node(sizes) });
+    list.page(users.len(), &users, show, &found)
 }
 
 fn traffic(traffic: &Traffic) -> Value {

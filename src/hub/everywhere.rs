@@ -17,7 +17,7 @@ use super::{
 #[derive(Debug, Clone)]
 #[must_use = "nothing is asked yet"]
 pub struct Everywhere {
-    hub: Hub,
+    pub(super) hub: Hub,
     deadline: Duration,
 }
 
@@ -81,8 +81,8 @@ impl Everywhere {
 
     /// Rooms, and how many connections are in them, by name.
     pub async fn rooms(&self) -> Gathered<BTreeMap<String, usize>> {
-        self.gather(None, Question::Rooms, BTreeMap::new(), |rooms, answer| {
-            let Answer::Rooms(list, more) = answer else { return false };
+        self.gather(None, Question::Rooms("".into()), BTreeMap::new(), |rooms, answer| {
+            let Answer::Groups(list, more) = answer else { return false };
             for (room, members) in list {
                 *rooms.entry(room).or_default() += members;
             }
@@ -122,14 +122,26 @@ impl Everywhere {
         let own = here.then(|| self.hub.reply(&question)).flatten();
         let mut truncated = own.is_some_and(|answer| add(&mut value, answer));
         let mut missing = Vec::new();
-        if let Some(cluster) = self.hub.0.cluster.as_ref().filter(|_| !here || one.is_none()) {
-            let (answers, silent) = cluster.ask(one, question, Instant::now() + self.deadline).await;
-            for answer in answers {
+        if !here || one.is_none() {
+            let (answers, silent) = self.ask(one, question).await;
+            for (_, answer) in answers {
                 truncated |= add(&mut value, answer);
             }
             missing = silent;
         }
         Gathered { value, missing, truncated }
+    }
+
+    /// What `one` other node says, or all others, and who says nothing until the deadline.
+    pub(super) async fn ask(
+        &self,
+        one: Option<NodeId>,
+        question: Question,
+    ) -> (Vec<(NodeId, Answer)>, Vec<NodeId>) {
+        match &self.hub.0.cluster {
+            Some(cluster) => cluster.ask(one, question, Instant::now() + self.deadline).await,
+            None => (Vec::new(), Vec::new()),
+        }
     }
 }
 

@@ -10,6 +10,7 @@ mod cluster;
 mod everywhere;
 mod group;
 mod history;
+mod listing;
 mod presence;
 mod publisher;
 mod query;
@@ -17,6 +18,8 @@ mod reach;
 mod report;
 mod rooms;
 mod shutdown;
+#[cfg(feature = "admin")]
+mod survey;
 mod tap;
 mod tap_everywhere;
 mod taps;
@@ -63,6 +66,8 @@ pub use self::{
     tap_everywhere::TapEverywhere,
     target::Target,
 };
+#[cfg(feature = "admin")]
+pub(crate) use self::{listing::Listing, survey::Sizes};
 use crate::{
     adapter::Subject,
     conn::{Conn, ConnId, ConnIds},

@@ -68,7 +68,7 @@ impl Publisher {
             cluster.say_hello(&hub);
             sleep(ROLL_CALL).await;
             let (answers, _) = cluster.ask(None, Question::Rules, Instant::now() + ROLL_CALL).await;
-            if let Some(Answer::Rules(rules)) = answers.into_iter().next() {
+            if let Some((_, Answer::Rules(rules))) = answers.into_iter().next() {
                 hub.0.histories.learn(rules);
             }
         }

@@ -3,7 +3,7 @@
 use std::{
     collections::BTreeMap,
     net::SocketAddr,
-    sync::atomic::Ordering::Relaxed,
+    sync::{Arc, atomic::Ordering::Relaxed},
     time::{Duration, SystemTime},
 };
 
@@ -14,7 +14,7 @@ use crate::{
     stats::{Stats, Traffic},
 };
 
-use super::{ClusterStats, FanOut, HistoryStats, Hub, cluster::Cluster, history::Followed};
+use super::{ClusterStats, FanOut, HistoryStats, Hub, cluster::Cluster, group::Group, history::Followed};
 
 /// Which part of a list to give.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -79,6 +79,18 @@ pub struct RoomInfo {
     pub fan_out: FanOut,
     /// Where its members stand in its [history](crate::HubBuilder::history), if it keeps one and that is known yet.
     pub position: Option<Position>,
+}
+
+impl RoomInfo {
+    pub(super) fn of(room: &Group) -> Self {
+        Self {
+            name: room.name.to_string(),
+            members: room.len(),
+            since: room.since,
+            fan_out: room.fan_out(),
+            position: room.followed().and_then(Followed::head),
+        }
+    }
 }
 
 /// What a hub has seen since it was built.
@@ -188,16 +200,7 @@ impl Hub {
     pub fn room_list(&self, page: Page) -> Vec<RoomInfo> {
         let mut rooms: Vec<_> = self.0.index.read().rooms.values().cloned().collect();
         rooms.sort_unstable_by(|a, b| a.name.cmp(&b.name));
-        let rooms = paged(rooms, page).into_iter();
-        rooms
-            .map(|room| RoomInfo {
-                name: room.name.to_string(),
-                members: room.len(),
-                since: room.since,
-                fan_out: room.fan_out(),
-                position: room.followed().and_then(Followed::head),
-            })
-            .collect()
+        paged(rooms, page).iter().map(|room| RoomInfo::of(room)).collect()
     }
 
     /// Users with a connection, by name.
@@ -205,6 +208,16 @@ impl Hub {
         let mut users: Vec<_> = self.0.index.read().users.keys().map(ToString::to_string).collect();
         users.sort_unstable();
         paged(users, page)
+    }
+
+    /// Rooms whose names hold a text, by name, and how many connections are in each.
+    pub(super) fn room_sizes(&self, search: &str) -> Vec<(String, usize)> {
+        sizes(self.0.index.read().rooms.values(), search)
+    }
+
+    /// Users whose names hold a text, by name, and how many connections each has.
+    pub(super) fn user_sizes(&self, search: &str) -> Vec<(String, usize)> {
+        sizes(self.0.index.read().users.values(), search)
     }
 
     /// The connections in a room; nobody, if there is no such room.
@@ -249,6 +262,14 @@ impl Conn {
     pub fn is_in(&self, room: &str) -> bool {
         self.member().rooms.lock().iter().flatten().any(|it| &*it.name == room)
     }
+}
+
+/// Those whose names hold `search`, by name, with how many connections each has.
+fn sizes<'a>(groups: impl Iterator<Item = &'a Arc<Group>>, search: &str) -> Vec<(String, usize)> {
+    let found = groups.filter(|group| group.name.contains(search));
+    let mut sizes: Vec<_> = found.map(|group| (group.name.to_string(), group.len())).collect();
+    sizes.sort_unstable();
+    sizes
 }
 
 fn paged<T>(list: Vec<T>, page: Page) -> Vec<T> {

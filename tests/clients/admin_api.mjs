@@ -55,7 +55,7 @@ test("the document names where it is mounted, and each operation once", () => {
 });
 
 test("without the secret there is nothing, whatever is asked for", async () => {
-  const files = ["", "admin.css", "admin.js", "charts.js", "elements.js", "server.js", "tables.js", "tap.js", "live", "nothing"];
+  const files = ["", "admin.css", "admin.js", "charts.js", "elements.js", "refresh.js", "server.js", "tables.js", "tap.js", "live", "nothing"];
   for (const path of [...files.map((file) => `/${file}`), ...Object.keys(document.paths)]) {
     for (const method of ["GET", "HEAD", "POST", "DELETE"]) {
       const answer = await fetch(`http://${server.address}/admin${concrete(path)}`, { method });

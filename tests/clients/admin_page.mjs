@@ -11,7 +11,7 @@ import { after, before, test as nodeTest } from "node:test";
 import { chromium } from "playwright-core";
 import WebSocket from "ws";
 import { hostile } from "./hostile.mjs";
-import { start, target } from "./servers.mjs";
+import { start, startRedis, target } from "./servers.mjs";
 
 const SECRET = "the secret of this page";
 const PROGRAM = process.env.CHROMIUM ?? "/usr/bin/chromium";
@@ -193,6 +193,87 @@ test("each thing to do is done, and its effect is seen", async ({ enter, join })
     await page.getByRole("button", { name: "Refresh" }).click();
     return page.getByRole("cell", { name: "none", exact: true }).isVisible();
   });
+});
+
+test("what is shown is kept up to date, until it is paused", async ({ enter, join }) => {
+  const ann = await join({ user: "ann" });
+  const page = await enter("#/connections");
+  await page.getByText("1–1 of 1").waitFor();
+  await page.getByRole("link", { name: "ann" }).focus();
+  await join({ user: "bob" });
+  await page.getByText("1–2 of 2").waitFor();
+  assert.equal(await page.evaluate(() => document.activeElement.textContent), "ann", "the focus stays where it was");
+  await go(page, "#/room/lobby");
+  const facts = page.locator("dl");
+  await facts.getByText("ann").waitFor();
+  await join({ user: "carol" });
+  await facts.getByText("carol").waitFor();
+
+  await page.getByRole("button", { name: "Pause" }).click();
+  await page.waitForLoadState("networkidle");
+  let asked = 0;
+  page.on("request", () => (asked += 1));
+  ann.close();
+  await once(ann, "close");
+  await page.evaluate(() => new Promise((done) => setTimeout(done, 5000))); // two rounds
+  assert.equal(asked, 0);
+  assert.ok(await facts.getByText("ann").isVisible());
+  await page.getByRole("button", { name: "Pause" }).click();
+  await facts.getByText("ann").waitFor({ state: "detached" });
+});
+
+test("lists are those of all nodes, and name a node that does not answer", async ({ context }) => {
+  const redis = await startRedis();
+  const nodes = [];
+  const sockets = [];
+  try {
+    for (let n = 0; n < 2; n += 1) nodes.push(await start("admin", { args: [SECRET, redis.url] }));
+    for (let n = 0; n < 6; n += 1) {
+      const room = ["lobby", "news"][n % 2];
+      const socket = new WebSocket(`ws://${nodes[n % 2].address}/ws?user=user${n >> 1}&room=${room}`);
+      sockets.push(socket);
+      await once(socket, "open");
+    }
+    const page = await context.newPage();
+    await page.goto(`http://${nodes[0].address}/admin/`);
+    await page.getByLabel("Secret").fill(SECRET);
+    await page.getByRole("button", { name: "Log in" }).click();
+    await page.getByText("live", { exact: true }).waitFor();
+    await go(page, "#/connections");
+    await page.getByText("1–6 of 6").waitFor();
+    assert.equal(await page.getByRole("cell", { name: "this one", exact: true }).count(), 3);
+    await picture(page, "connections-of-two-nodes");
+    await go(page, "#/users");
+    await page.getByText("1–3 of 3").waitFor();
+    await page.getByRole("cell", { name: /this one 1/ }).first().waitFor();
+    await go(page, "#/nodes");
+    await page.getByRole("row").filter({ hasText: "(this one)" }).waitFor();
+    await picture(page, "nodes");
+
+    // A user is sent to and disconnected everywhere; a room that is only on the other node is shown.
+    await go(page, "#/room/news");
+    await heading(page, "Room news");
+    await page.getByText("1–3 of 3").waitFor();
+    const both = Promise.all([once(sockets[0], "close"), once(sockets[1], "close")]);
+    await go(page, "#/user/user0");
+    await page.getByRole("button", { name: "Disconnect everywhere" }).click();
+    await both;
+
+    // The same login is good on the other node, and a frozen one is named.
+    const other = await context.newPage();
+    await other.goto(`http://${nodes[1].address}/admin/`);
+    await other.getByText("live", { exact: true }).waitFor();
+    await other.close();
+    await go(page, "#/connections");
+    await page.getByText("1–4 of 4").waitFor();
+    await nodes[1].kill();
+    await page.getByText(/no answer within a second/).waitFor();
+    assert.deepEqual(await page.getByRole("cell", { name: /^user/ }).allTextContents(), ["user1", "user2"]);
+  } finally {
+    for (const socket of sockets) socket.terminate();
+    await nodes[0]?.stop();
+    redis.stop();
+  }
 });
 
 test("a tap is filtered, paused and goes on", async ({ enter, join }) => {

@@ -1,9 +1,11 @@
-// Starts an example server on a free port, and ends it by its process id.
+// Starts an example server, or a Redis, on a free port, and ends it by its process id.
 
 import { spawn } from "node:child_process";
 import { once } from "node:events";
+import { connect, createServer } from "node:net";
 import { dirname, join, resolve } from "node:path";
 import { createInterface } from "node:readline";
+import { setTimeout as pause } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 
 const root = resolve(dirname(fileURLToPath(import.meta.url)), "../..");
@@ -62,4 +64,36 @@ export async function start(name, { address = "127.0.0.1:0", args = [] } = {}) {
       clearTimeout(late);
     },
   };
+}
+
+/** Runs a Redis that keeps nothing; resolves to `{ url, stop }` once it listens. */
+export async function startRedis() {
+  const port = await freePort();
+  const server = spawn("redis-server", ["--port", String(port), "--save", "", "--appendonly", "no"], { stdio: "ignore" });
+  const missing = once(server, "error").then(() => {
+    throw new Error("redis-server is missing: install redis-server");
+  });
+  missing.catch(() => {});
+  await Promise.race([listens(port), missing]);
+  return { url: `redis://127.0.0.1:${port}`, stop: () => server.kill() };
+}
+
+async function freePort() {
+  const server = createServer().listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const { port } = server.address();
+  server.close();
+  await once(server, "close");
+  return port;
+}
+
+/** Waits until something accepts on this port. */
+async function listens(port) {
+  for (;;) {
+    const socket = connect(port, "127.0.0.1");
+    const answer = await once(socket, "connect").then(() => true, () => false);
+    socket.destroy();
+    if (answer) return;
+    await pause(50);
+  }
 }

@@ -2,14 +2,10 @@
 // system's Chromium: node --test tests/clients/small_pages.mjs
 
 import assert from "node:assert/strict";
-import { spawn } from "node:child_process";
-import { once } from "node:events";
 import { readFileSync } from "node:fs";
-import { connect, createServer } from "node:net";
 import { after, before, test as nodeTest } from "node:test";
-import { setTimeout as pause } from "node:timers/promises";
 import { chromium } from "playwright-core";
-import { start } from "./servers.mjs";
+import { start, startRedis } from "./servers.mjs";
 
 const PROGRAM = process.env.CHROMIUM ?? "/usr/bin/chromium";
 const FLAGS = [
@@ -87,14 +83,10 @@ test("a page that was cut gets the lines that it missed, each once and in order"
 });
 
 test("over Redis a page loses no line when its node is killed and started again", async () => {
-  const port = await freePort();
-  const redis = spawn("redis-server", ["--port", String(port), "--save", "", "--appendonly", "no"], { stdio: "ignore" });
-  const missing = once(redis, "error").then(() => assert.fail("redis-server is missing: install redis-server"));
-  missing.catch(() => {});
+  const redis = await startRedis();
+  const { url } = redis;
   let node;
   try {
-    await Promise.race([listens(port), missing]);
-    const url = `redis://127.0.0.1:${port}`;
     node = await start("recovery", { args: [url] });
     const { address } = node;
     const [ann, bob] = [await open(address), await open(address)];
@@ -113,26 +105,6 @@ test("over Redis a page loses no line when its node is killed and started again"
     assert.deepEqual(await lines(ann), ["1: before", "2: meanwhile", "3: after"]);
   } finally {
     await node?.stop();
-    redis.kill();
+    redis.stop();
   }
 });
-
-async function freePort() {
-  const server = createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const { port } = server.address();
-  server.close();
-  await once(server, "close");
-  return port;
-}
-
-/** Waits until something accepts on this port. */
-async function listens(port) {
-  for (;;) {
-    const socket = connect(port, "127.0.0.1");
-    const answer = await Promise.race([once(socket, "connect").then(() => true), once(socket, "error").then(() => false, () => false)]).catch(() => false);
-    socket.destroy();
-    if (answer) return;
-    await pause(50);
-  }
-}

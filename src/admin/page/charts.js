@@ -15,14 +15,18 @@ function picture(label, ...shapes) {
   return svg("svg", { viewBox: `0 0 ${WIDTH} 30`, preserveAspectRatio: "none", role: "img", "aria-label": label }, ...shapes);
 }
 
-/** Lines over the last minute, from zero; they begin at the left. */
-export function lines(label, ...series) {
-  const top = Math.max(1, ...series.flat());
-  const y = (value) => 29 - (28 * value) / top;
-  return picture(label, ...series.map((values, at) => {
-    const shown = values.slice(-WIDTH - 1);
-    return svg("polyline", { class: at === 0 ? "one" : "two", points: shown.map((value, x) => `${x},${y(value)}`).join(" ") });
-  }));
+/** Lines over the last minute, from zero, with the highest value beside them; they begin at the left. */
+export function lines(label, show, ...series) {
+  const shown = series.map((values) => values.slice(-WIDTH - 1));
+  const peak = Math.max(0, ...shown.flat());
+  const y = (value) => 29 - (28 * value) / (peak || 1);
+  const drawn = shown.flatMap((values, at) => {
+    const kind = at === 0 ? "one" : "two";
+    const points = values.map((value, x) => `${x},${y(value)}`).join(" ");
+    const area = `0,30 ${points} ${values.length - 1},30`;
+    return [svg("polygon", { class: kind, points: values.length ? area : "" }), svg("polyline", { class: kind, points })];
+  });
+  return h("div", { class: "chart" }, picture(label, ...drawn), peak ? h("span", { class: "peak" }, `peak ${show(peak)}`) : "");
 }
 
 /** A bar for each of `[name, count]`, with the count beside it. */

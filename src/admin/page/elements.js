@@ -12,8 +12,20 @@ export function h(name, attributes = {}, ...children) {
   return element;
 }
 
+/** Puts something else into a box. Where somebody selects text nothing moves, and the focus stays on what it was on. */
+export function redraw(box, ...content) {
+  const selection = getSelection();
+  if (!selection.isCollapsed && box.contains(selection.anchorNode)) return;
+  const name = (it) => it.getAttribute("href") ?? it.dataset.sort;
+  const alike = (it) => [...box.querySelectorAll("a, button")].filter((other) => name(other) === name(it));
+  const focused = box.contains(document.activeElement) ? document.activeElement : null;
+  const place = focused ? alike(focused).indexOf(focused) : 0;
+  box.replaceChildren(...content);
+  if (focused) alike(focused)[place]?.focus();
+}
+
 export const number = new Intl.NumberFormat("en");
-export const compact = new Intl.NumberFormat("en", { notation: "compact", maximumFractionDigits: 1 });
+export const compact = new Intl.NumberFormat("en", { notation: "compact", maximumSignificantDigits: 3 });
 
 export function bytes(count) {
   for (const unit of ["B", "KiB", "MiB", "GiB"]) {

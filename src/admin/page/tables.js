@@ -1,16 +1,22 @@
 // Tables, and lists that the server searches, sorts and pages.
 
-import { bytes, h, link, millis, moment, number, spaced } from "./elements.js";
-import { get } from "./server.js";
+import { bytes, h, link, millis, moment, number, redraw, spaced } from "./elements.js";
+import { get, history } from "./server.js";
 
 const PAGE = 50;
 
 /** A column: its title, what the server sorts it by if it does, and what it shows; `number` if that is a figure. */
 const column = (title, sort, show, kind = null) => ({ title, sort, show, kind });
+/** A node, by its id; this one is said to be. */
+export const nodeName = (id) => (id === history.at(-1)?.node ? "this one" : id);
+const spread = column("nodes", null, (it) => spaced(it.nodes.map(({ id, connections }) => `${nodeName(id)} ${number.format(connections)}`)));
 const figure = (title, sort, read, show = number.format) => column(title, sort, (it) => show(read(it)), "number");
+
+const known = (count) => (count == null ? "–" : number.format(count));
 
 export const connections = [
   column("connection", null, (it) => link("connection", it.id)),
+  column("node", null, (it) => nodeName(it.node)),
   column("user", "user", (it) => (it.user == null ? "" : link("user", it.user))),
   column("peer", "peer", (it) => it.peer ?? ""),
   column("path", "path", (it) => it.path),
@@ -25,21 +31,25 @@ export const connections = [
 export const rooms = [
   column("room", "name", (it) => link("room", it.name)),
   figure("members", "members", (it) => it.members),
-  figure("messages", "messages", (it) => it.fan_out.messages),
-  figure("deliveries", null, (it) => it.fan_out.deliveries),
-  figure("dropped", null, (it) => Object.values(it.fan_out.dropped).reduce((sum, count) => sum + count, 0)),
-  column("since", "since", (it) => moment(it.since)),
+  spread,
+  figure("messages from here", "messages", (it) => it.fan_out?.messages, known),
+  figure("deliveries", null, (it) => it.fan_out?.deliveries, known),
+  figure("dropped", null, (it) => it.fan_out && Object.values(it.fan_out.dropped).reduce((sum, count) => sum + count, 0), known),
+  column("since", "since", (it) => (it.since == null ? "–" : moment(it.since))),
 ];
 
 export const users = [
   column("user", "name", (it) => link("user", it.name)),
   figure("connections", "connections", (it) => it.connections),
+  spread,
 ];
 
 export const nodes = [
   column("node", null, (it) => `${it.id}${it.this ? " (this one)" : ""}`),
-  figure("connections", null, (it) => it.connections, (count) => count ?? "–"),
-  figure("rooms", null, (it) => it.rooms, (count) => count ?? "–"),
+  figure("connections", null, (it) => it.connections, known),
+  figure("rooms", null, (it) => it.rooms, known),
+  figure("users", null, (it) => it.users, known),
+  column("", null, (it) => (it.connections == null ? h("span", { class: "bad" }, "did not answer") : "")),
 ];
 
 export function table(columns, items, sorting) {
@@ -56,8 +66,16 @@ export function table(columns, items, sorting) {
     h("thead", {}, h("tr", {}, head)), h("tbody", {}, lines.length ? lines : none)));
 }
 
-/** A list at `path` of the API; what it answers is the list, or has it at `read`. */
-export function list(path, columns, read = (it) => it) {
+/** What a list of all nodes lacks, in words. */
+function lacks({ missing, truncated }) {
+  return [
+    missing.length ? `without ${missing.join(", ")}: no answer within a second` : "",
+    truncated ? "some node has more than it told: search, to see it" : "",
+  ].filter((text) => text).map((text) => h("p", { class: "bad" }, text));
+}
+
+/** A list at `path` of the API, kept up to date by `keep`; what the API answers is the list, or has it at `read`. */
+export function list(keep, path, columns, read = (it) => it) {
   const params = new URLSearchParams({ skip: 0, limit: PAGE });
   const body = h("div");
   const count = h("span", { role: "status" });
@@ -73,12 +91,11 @@ export function list(path, columns, read = (it) => it) {
   async function load() {
     const mine = ++newest;
     try {
-      const { total, skip, items } = read(await get(`${path}?${params}`));
+      const page = read(await get(`${path}?${params}`));
       if (mine !== newest) return;
-      const sorted = document.activeElement?.dataset?.sort;
+      const { total, skip, items } = page;
       const order = params.get("order") === "desc" ? "descending" : "ascending";
-      body.replaceChildren(table(columns, items, { by: params.get("sort"), order, choose }));
-      if (sorted) body.querySelector(`[data-sort="${sorted}"]`)?.focus();
+      redraw(body, table(columns, items, { by: params.get("sort"), order, choose }), ...lacks(page));
       count.textContent = total === 0 ? "none" : `${number.format(skip + 1)}–${number.format(skip + items.length)} of ${number.format(total)}`;
       back.disabled = skip === 0;
       on.disabled = skip + items.length >= total;
@@ -94,6 +111,7 @@ export function list(path, columns, read = (it) => it) {
 
   const search = h("input", { type: "search", input: () => set({ search: search.value, skip: 0 }) });
   load();
+  keep(load);
   return [
     h("div", { class: "bar" }, h("label", {}, "Search", search), h("button", { type: "button", click: load }, "Refresh")),
     body,

@@ -1,6 +1,7 @@
 // The page of taps: what happens, as it happens.
 
 import { bytes, h, link, number, spaced } from "./elements.js";
+import { isPaused, whenPaused } from "./refresh.js";
 import { listeners, tap } from "./server.js";
 
 /** How many events are shown. */
@@ -9,27 +10,25 @@ const SHOWN = 300;
 export function tapPage(show, query) {
   const body = h("tbody");
   const missed = h("span", { class: "soft", role: "status" });
-  let held = null; // what came while it is paused
+  let held = []; // what came while it is paused
 
   const add = (events) => {
     body.prepend(...events.slice(-SHOWN).map(row).reverse());
     while (body.rows.length > SHOWN) body.lastElementChild.remove();
   };
   const onEvents = ({ events }) => {
-    if (held) held = [...held, ...events].slice(-SHOWN);
+    if (isPaused()) held = [...held, ...events].slice(-SHOWN);
     else add(events);
   };
   const onOverview = (it) => (missed.textContent = it.missed ? `${number.format(it.missed)} missed` : "");
 
-  const pause = h("button", { type: "button", "aria-pressed": "false", click: () => {
-    if (held) add(held);
-    held = held ? null : [];
-    pause.setAttribute("aria-pressed", String(held !== null));
-  } }, "Pause");
+  const goOn = whenPaused(() => {
+    if (!isPaused()) add(held.splice(0));
+  });
   const fields = [["room", "Room"], ["user", "User"], ["conn", "Connection"], ["text", "Text"]]
     .map(([name, title]) => h("label", {}, title, h("input", { name, value: query.get(name) })));
   const form = h("form", { submit: (event) => { event.preventDefault(); body.replaceChildren(); start(); } },
-    fields, h("button", {}, "Filter"), pause, missed);
+    fields, h("button", {}, "Filter"), missed);
   const start = () => tap(Object.fromEntries([...new FormData(form)].filter(([, value]) => value)));
 
   show(h("h1", {}, "Tap"), form, h("div", { class: "scroll" }, h("table", {},
@@ -38,6 +37,7 @@ export function tapPage(show, query) {
   listeners.overview.add(onOverview);
   start();
   return () => {
+    goOn();
     listeners.events.delete(onEvents);
     listeners.overview.delete(onOverview);
     tap(null);

@@ -12,7 +12,7 @@ use tokio::{sync::mpsc, time::Instant};
 use crate::{
     adapter::{NodeId, Subject},
     conn::{Conn, ConnId},
-    hub::{ConnInfo, Counts, Hub, Page, history::Rule},
+    hub::{ConnInfo, Counts, Hub, Page, history::Rule, listing::Listing},
     stats::Traffic,
 };
 
@@ -30,7 +30,10 @@ const MAX_ANSWERS: usize = 1_000;
 #[derive(Debug, Clone, PartialEq)]
 pub(in crate::hub) enum Question {
     Counts,
-    Rooms,
+    /// Those whose names hold a text.
+    Rooms(Box<str>),
+    /// Those whose names hold a text.
+    Users(Box<str>),
     Members(Box<str>),
     ConnectionsOf(Box<str>),
     Connection(ConnId),
@@ -39,18 +42,21 @@ pub(in crate::hub) enum Question {
     /// To pass on what happens there for a while. Asked again and again, under the same number, and answered with each
     /// batch.
     Tap(Wish),
+    List(Listing),
 }
 
 /// What it says.
 #[derive(Debug, Clone, PartialEq)]
 pub(in crate::hub) enum Answer {
     Counts(Counts),
-    /// Names and members, and whether there are more.
-    Rooms(Vec<(String, usize)>, bool),
+    /// Names of rooms or users with how many connections each has, and whether there are more.
+    Groups(Vec<(String, usize)>, bool),
     /// The connections, and whether there are more.
     Conns(Vec<ConnInfo>, bool),
     Rules(Vec<Rule>),
     Events(Batch),
+    /// How many there are, and the first of them.
+    Listed(usize, Vec<ConnInfo>),
 }
 
 /// Who waits for which answers.
@@ -114,7 +120,7 @@ impl Cluster {
         one: Option<NodeId>,
         question: Question,
         deadline: Instant,
-    ) -> (Vec<Answer>, Vec<NodeId>) {
+    ) -> (Vec<(NodeId, Answer)>, Vec<NodeId>) {
         let (subject, nodes) = match one {
             Some(node) => (Subject::Node(node), vec![node]),
             None => (Subject::Everybody, self.nodes()),
@@ -129,7 +135,7 @@ impl Cluster {
                 let next = tokio::time::timeout_at(deadline, answered.recv()).await;
                 let Ok(Some((node, answer))) = next else { break };
                 missing.remove(&node);
-                answers.push(answer);
+                answers.push((node, answer));
             }
         }
         let mut missing: Vec<_> = missing.into_iter().collect();
@@ -168,34 +174,35 @@ impl Hub {
         };
         Some(match question {
             Question::Counts => Answer::Counts(self.counts()),
-            Question::Rooms => {
-                let mut rooms = self.room_list(page);
-                let more = rooms.len() > MAX_ANSWERS;
-                rooms.truncate(MAX_ANSWERS);
-                Answer::Rooms(rooms.into_iter().map(|room| (room.name, room.members)).collect(), more)
-            }
+            Question::Rooms(search) => groups(self.room_sizes(search)),
+            Question::Users(search) => groups(self.user_sizes(search)),
             Question::Members(room) => conns(self.members(room, page)),
             Question::ConnectionsOf(user) => conns(self.connections_of(user, page)),
             Question::Connection(id) => conns(self.connection(*id).into_iter().collect()),
             Question::Rules => Answer::Rules(self.0.histories.rules()),
+            Question::List(listing) => {
+                let (total, first) =
+                    Listing { take: listing.take.min(MAX_ANSWERS), ..listing.clone() }.of(self);
+                Answer::Listed(total, first)
+            }
             Question::Tap(_) => return None,
         })
     }
+}
+
+fn groups(mut sizes: Vec<(String, usize)>) -> Answer {
+    let more = sizes.len() > MAX_ANSWERS;
+    sizes.truncate(MAX_ANSWERS);
+    Answer::Groups(sizes, more)
 }
 
 impl Wire for Question {
     fn write(&self, out: &mut dyn Sink) {
         match self {
             Self::Counts => 0_u8.write(out),
-            Self::Rooms => 1_u8.write(out),
-            Self::Members(room) => {
-                2_u8.write(out);
-                room.write(out);
-            }
-            Self::ConnectionsOf(user) => {
-                3_u8.write(out);
-                user.write(out);
-            }
+            Self::Rooms(search) => named(1, search, out),
+            Self::Members(room) => named(2, room, out),
+            Self::ConnectionsOf(user) => named(3, user, out),
             Self::Connection(id) => {
                 4_u8.write(out);
                 id.write(out);
@@ -205,21 +212,33 @@ impl Wire for Question {
                 6_u8.write(out);
                 wish.write(out);
             }
+            Self::Users(search) => named(7, search, out),
+            Self::List(listing) => {
+                8_u8.write(out);
+                listing.write(out);
+            }
         }
     }
 
     fn read(input: &mut Bytes) -> Option<Self> {
         match u8::read(input)? {
             0 => Some(Self::Counts),
-            1 => Some(Self::Rooms),
+            1 => Wire::read(input).map(Self::Rooms),
             2 => Wire::read(input).map(Self::Members),
             3 => Wire::read(input).map(Self::ConnectionsOf),
             4 => Wire::read(input).map(Self::Connection),
             5 => Some(Self::Rules),
             6 => Wire::read(input).map(Self::Tap),
+            7 => Wire::read(input).map(Self::Users),
+            8 => Wire::read(input).map(Self::List),
             _ => None,
         }
     }
+}
+
+fn named(kind: u8, name: &str, out: &mut dyn Sink) {
+    kind.write(out);
+    Box::<str>::from(name).write(out);
 }
 
 impl Wire for Answer {
@@ -229,9 +248,9 @@ impl Wire for Answer {
                 0_u8.write(out);
                 counts.write(out);
             }
-            Self::Rooms(rooms, more) => {
+            Self::Groups(sizes, more) => {
                 1_u8.write(out);
-                rooms.write(out);
+                sizes.write(out);
                 more.write(out);
             }
             Self::Conns(conns, more) => {
@@ -247,16 +266,22 @@ impl Wire for Answer {
                 4_u8.write(out);
                 batch.write(out);
             }
+            Self::Listed(total, first) => {
+                5_u8.write(out);
+                total.write(out);
+                first.write(out);
+            }
         }
     }
 
     fn read(input: &mut Bytes) -> Option<Self> {
         match u8::read(input)? {
             0 => Counts::read(input).map(Self::Counts),
-            1 => Some(Self::Rooms(Wire::read(input)?, Wire::read(input)?)),
+            1 => Some(Self::Groups(Wire::read(input)?, Wire::read(input)?)),
             2 => Some(Self::Conns(Wire::read(input)?, Wire::read(input)?)),
             3 => Wire::read(input).map(Self::Rules),
             4 => Wire::read(input).map(Self::Events),
+            5 => Some(Self::Listed(Wire::read(input)?, Wire::read(input)?)),
             _ => None,
         }
     }
@@ -274,6 +299,7 @@ impl Wire for std::net::SocketAddr {
 }
 
 wire! {
+    Listing { room, user, search, sort, descending, take }
     Counts { connections, rooms, users, encoded, compressed }
     ConnInfo {
         id, endpoint, user, peer, path, protocol, rooms, since, traffic, buffered, round_trip, metadata,

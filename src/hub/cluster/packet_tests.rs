@@ -16,6 +16,7 @@ use crate::{
         ConnInfo, Counts, Event, EventKind, Preview, Remote, Report, TapFilter,
         cluster::lent::{Batch, Wish},
         history::Rule,
+        listing::Listing,
         presence::Member,
     },
     stats::Traffic,
@@ -93,7 +94,13 @@ fn conn_info() -> impl Strategy<Value = ConnInfo> {
 fn question() -> impl Strategy<Value = Question> {
     prop_oneof![
         Just(Question::Counts),
-        Just(Question::Rooms),
+        name().prop_map(|search| Question::Rooms(search.into())),
+        name().prop_map(|search| Question::Users(search.into())),
+        (option::of(name()), option::of(name()), name(), name(), any::<bool>(), any::<usize>()).prop_map(
+            |(room, user, search, sort, descending, take)| {
+                Question::List(Listing { room, user, search, sort, descending, take })
+            }
+        ),
         name().prop_map(|room| Question::Members(room.into())),
         name().prop_map(|user| Question::ConnectionsOf(user.into())),
         conn_id().prop_map(Question::Connection),
@@ -183,11 +190,12 @@ fn answer() -> impl Strategy<Value = Answer> {
     prop_oneof![
         counts.prop_map(Answer::Counts),
         (vec((name(), any::<usize>()), 0..4), any::<bool>())
-            .prop_map(|(rooms, more)| Answer::Rooms(rooms, more)),
+            .prop_map(|(rooms, more)| Answer::Groups(rooms, more)),
         (vec(conn_info(), 0..3), any::<bool>()).prop_map(|(conns, more)| Answer::Conns(conns, more)),
         vec(rule(), 0..3).prop_map(Answer::Rules),
         (any::<u64>(), any::<u64>(), vec(event(), 0..4))
             .prop_map(|(tap, before, events)| Answer::Events(Batch { tap, before, events })),
+        (any::<usize>(), vec(conn_info(), 0..3)).prop_map(|(total, first)| Answer::Listed(total, first)),
     ]
 }
 
