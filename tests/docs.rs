@@ -76,7 +76,12 @@ fn every_link_between_documents_leads_somewhere() {
         if path.extension().is_none_or(|extension| extension != "md") {
             continue;
         }
-        for link in read(&path).split("](").skip(1).filter_map(|rest| rest.split_once(')')) {
+        let text = read(&path);
+        let linked = text.split("](").skip(1).filter_map(|rest| rest.split_once(')'));
+        let shown =
+            text.split(" src=\"").chain(text.split(" srcset=\"")).filter_map(|rest| rest.split_once('"'));
+        let shown = shown.filter(|(target, _)| target.ends_with(".png"));
+        for link in linked.chain(shown) {
             let target = link.0.split('#').next().unwrap_or_default();
             if target.is_empty() || target.contains(':') || target.contains(' ') {
                 continue;
@@ -117,6 +122,24 @@ fn every_promise_names_its_test_and_every_file_that_is_named_is_there() {
         for promise in promises {
             assert!(named_files(promise).next().is_some(), "{document}: no test is named for {promise}");
         }
+    }
+}
+
+#[test]
+fn every_picture_is_written_by_the_script_and_shown_somewhere() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let script = read("scripts/pictures");
+    let list = script.split("pictures=(").nth(1).and_then(|rest| rest.split(')').next()).expect("the list");
+    let mut written: Vec<_> = list.split_whitespace().map(|name| format!("{name}.png")).collect();
+    let there = fs::read_dir(root.join("docs/images")).expect("pictures");
+    let mut there: Vec<_> =
+        there.map(|it| it.expect("an entry").file_name().into_string().expect("a name")).collect();
+    written.sort();
+    there.sort();
+    assert_eq!(written, there);
+    let texts = read("README.md") + &read("docs/guide/observability.md");
+    for name in there {
+        assert!(texts.contains(&format!("images/{name}")), "{name} is shown nowhere");
     }
 }
 

@@ -1,5 +1,5 @@
 // The admin page of the example `admin` in the system's Chromium: node --test tests/clients/admin_page.mjs
-// Leaves screenshots in target/screenshots; those in docs/images are copies.
+// Leaves screenshots in target/screenshots; scripts/pictures copies some of them to docs/images.
 
 import assert from "node:assert/strict";
 import { once } from "node:events";
@@ -114,6 +114,7 @@ test("charts move while there is traffic", async ({ enter, join }) => {
   assert.equal(await figure(page, "Rooms"), "3");
   assert.equal(await figure(page, "Users"), "9");
   (await join({ user: "leaver" })).close(1000);
+  (await join({ user: "lost" })).terminate();
   await until("its cause", async () => /peer/.test(await page.getByRole("table", { name: "Closed, by cause" }).textContent().catch(() => "")));
   await until("round trips", async () => /≤/.test(await page.getByRole("table", { name: "Connections by round trip" }).textContent().catch(() => "")));
   await until("some history", async () => (await chart(page, "Messages per second")).split(" ").length > 30);

@@ -153,7 +153,7 @@ const pages = {
     show(h("h1", {}, "Nodes"), await fresh(keep, "nodes", (it) => h("div", {},
       table(nodes, it.nodes),
       h("h2", {}, "The adapter, as this node has it"),
-      it.adapter ? facts(it.adapter) : h("p", { class: "soft" }, "This hub has no adapter: it is one node."))));
+      it.adapter ? facts(Object.fromEntries(Object.entries(it.adapter).map(([name, value]) => [name.replace("_", " "), value]))) : h("p", { class: "soft" }, "This hub has no adapter: it is one node."))));
   },
 
   tap: (show, _, __, query) => tapPage(show, query),
