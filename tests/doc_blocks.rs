@@ -98,14 +98,13 @@ fn every_block_is_where_something_checks_its_language() {
 fn toml_is_settings_or_dependencies_of_this_crate() {
     for Block { file, text, .. } in in_language("toml") {
         let table: toml::Table = text.parse().unwrap_or_else(|error| panic!("{file}: {error}"));
-        let Some(dependency) = table.get("dev-dependencies").and_then(|it| it.get("gustnado")) else {
+        let dependencies = table.get("dependencies").or(table.get("dev-dependencies"));
+        let Some(dependency) = dependencies.and_then(|it| it.get("gustnado")) else {
             toml::from_str::<Settings>(&text).unwrap_or_else(|error| panic!("{file}: {error}"));
             continue;
         };
         let manifest: toml::Table = read(&Path::new(ROOT).join("Cargo.toml")).parse().expect("a manifest");
-        let version = dependency["version"].as_str().expect("a version");
-        assert!(env!("CARGO_PKG_VERSION").starts_with(version), "{file}: {version}");
-        for feature in dependency["features"].as_array().expect("features") {
+        for feature in dependency.get("features").and_then(|it| it.as_array()).into_iter().flatten() {
             assert!(
                 manifest["features"].get(feature.as_str().expect("a name")).is_some(),
                 "{file}: {feature:?}"

@@ -66,6 +66,13 @@ fn every_chapter_of_the_guide_is_listed_and_its_code_is_compiled() {
     assert!(chapters > 8, "{chapters}");
 }
 
+/// What a link to a heading says.
+fn anchor_of(line: &str) -> Option<String> {
+    let heading = line.strip_prefix('#')?.trim_start_matches('#').trim().to_lowercase();
+    let kept = heading.chars().filter(|char| char.is_alphanumeric() || [' ', '-', '_'].contains(char));
+    Some(kept.map(|char| if char == ' ' { '-' } else { char }).collect())
+}
+
 #[test]
 fn every_link_between_documents_leads_somewhere() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
@@ -83,11 +90,17 @@ fn every_link_between_documents_leads_somewhere() {
         let shown = shown.filter(|(target, _)| target.ends_with(".png"));
         for link in linked.chain(shown) {
             let target = link.0.split('#').next().unwrap_or_default();
-            if target.is_empty() || target.contains(':') || target.contains(' ') {
+            if target.contains(':') || target.contains(' ') {
                 continue;
             }
             let folder = path.parent().expect("a folder");
+            let target = if target.is_empty() { path.to_str().expect("a path") } else { target };
             assert!(folder.join(target).exists(), "{}: {target} is not there", path.display());
+            if let Some((_, anchor)) = link.0.split_once('#') {
+                let there =
+                    read(folder.join(target)).lines().any(|line| anchor_of(line).as_deref() == Some(anchor));
+                assert!(there, "{}: {} has no such heading", path.display(), link.0);
+            }
             links += 1;
         }
     }
