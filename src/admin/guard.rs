@@ -85,10 +85,6 @@ impl Guard {
     /// others. It is asked for every request, and once for each socket. The value of `x-csrf-token` is this process's:
     /// where a balancer stands before several, it has to send an operator to the same one each time.
     ///
-    /// # Panics
-    ///
-    /// If the operating system has no random numbers.
-    ///
     /// ```
     /// use gustnado::{Reject, admin::Guard};
     /// use http::{StatusCode, request::Parts};
@@ -103,6 +99,10 @@ impl Guard {
     ///     }
     /// });
     /// ```
+    ///
+    /// # Panics
+    ///
+    /// If the operating system has no random numbers.
     pub fn check<F, Fut>(check: F) -> Self
     where
         F: Fn(Parts) -> Fut + Send + Sync + 'static,

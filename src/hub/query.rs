@@ -212,12 +212,14 @@ impl Hub {
 
     /// Rooms whose names hold a text, by name, and how many connections are in each.
     pub(super) fn room_sizes(&self, search: &str) -> Vec<(String, usize)> {
-        sizes(self.0.index.read().rooms.values(), search)
+        let rooms: Vec<_> = self.0.index.read().rooms.values().cloned().collect();
+        sizes(&rooms, search)
     }
 
     /// Users whose names hold a text, by name, and how many connections each has.
     pub(super) fn user_sizes(&self, search: &str) -> Vec<(String, usize)> {
-        sizes(self.0.index.read().users.values(), search)
+        let users: Vec<_> = self.0.index.read().users.values().cloned().collect();
+        sizes(&users, search)
     }
 
     /// The connections in a room; nobody, if there is no such room.
@@ -265,8 +267,8 @@ impl Conn {
 }
 
 /// Those whose names hold `search`, by name, with how many connections each has.
-fn sizes<'a>(groups: impl Iterator<Item = &'a Arc<Group>>, search: &str) -> Vec<(String, usize)> {
-    let found = groups.filter(|group| group.name.contains(search));
+fn sizes(groups: &[Arc<Group>], search: &str) -> Vec<(String, usize)> {
+    let found = groups.iter().filter(|group| group.name.contains(search));
     let mut sizes: Vec<_> = found.map(|group| (group.name.to_string(), group.len())).collect();
     sizes.sort_unstable();
     sizes
