@@ -246,7 +246,7 @@ test("lists are those of all nodes, and name a node that does not answer", async
     await picture(page, "connections-of-two-nodes");
     await go(page, "#/users");
     await page.getByText("1–3 of 3").waitFor();
-    await page.getByRole("cell", { name: /this one 1/ }).first().waitFor();
+    await page.getByRole("cell", { name: /this one: 1/ }).first().waitFor();
     await go(page, "#/nodes");
     await page.getByRole("row").filter({ hasText: "(this one)" }).waitFor();
     await picture(page, "nodes");

@@ -116,7 +116,7 @@ const pages = {
     const path = `rooms/${segment(name)}`;
     const drawn = await fresh(keep, `${path}?limit=0`, ({ fan_out: sent, present, ...it }) => facts({
       members: number.format(it.members),
-      nodes: spaced(it.nodes.map(({ id, connections }) => `${nodeName(id)} ${number.format(connections)}`)),
+      nodes: spaced(it.nodes.map(({ id, connections }) => `${nodeName(id)}: ${number.format(connections)}`)),
       ...(sent && {
         "here since": moment(it.since),
         "messages from here": `${number.format(sent.messages)}, ${bytes(sent.bytes)}`,

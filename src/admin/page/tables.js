@@ -9,7 +9,7 @@ const PAGE = 50;
 const column = (title, sort, show, kind = null) => ({ title, sort, show, kind });
 /** A node, by its id; this one is said to be. */
 export const nodeName = (id) => (id === history.at(-1)?.node ? "this one" : id);
-const spread = column("nodes", null, (it) => spaced(it.nodes.map(({ id, connections }) => `${nodeName(id)} ${number.format(connections)}`)));
+const spread = column("nodes", null, (it) => spaced(it.nodes.map(({ id, connections }) => `${nodeName(id)}: ${number.format(connections)}`)));
 const figure = (title, sort, read, show = number.format) => column(title, sort, (it) => show(read(it)), "number");
 
 const known = (count) => (count == null ? "–" : number.format(count));
