@@ -49,21 +49,24 @@ fn the_guide_has_the_defaults_that_the_docs_of_handler_have() {
 
 #[test]
 fn every_chapter_of_the_guide_is_listed_and_its_code_is_compiled() {
-    let (summary, start, lib) =
-        (read("docs/guide/SUMMARY.md"), read("docs/guide/README.md"), read("src/lib.rs"));
+    let (summary, start, lib) = (read("docs/SUMMARY.md"), read("docs/guide/README.md"), read("src/lib.rs"));
     let mut chapters = 0;
     for entry in fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/guide")).expect("the guide") {
         let name = entry.expect("an entry").file_name().into_string().expect("a name");
-        if name == "SUMMARY.md" || name == "README.md" {
+        assert!(summary.contains(&format!("](guide/{name})")), "{name} is missing in SUMMARY.md");
+        if name == "README.md" {
             continue;
         }
-        for (place, text) in [("SUMMARY.md", &summary), ("README.md", &start)] {
-            assert!(text.contains(&format!("]({name})")), "{name} is missing in {place}");
-        }
+        assert!(start.contains(&format!("]({name})")), "{name} is missing in README.md");
         assert!(lib.contains(&format!("docs/guide/{name}")), "{name} is not compiled with the doctests");
         chapters += 1;
     }
     assert!(chapters > 8, "{chapters}");
+    for entry in fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs")).expect("the documents") {
+        let name = entry.expect("an entry").file_name().into_string().expect("a name");
+        let listed = summary.contains(&format!("]({name})"));
+        assert!(listed || !name.ends_with(".md") || name == "SUMMARY.md", "{name} is missing in SUMMARY.md");
+    }
 }
 
 /// What a link to a heading says.
