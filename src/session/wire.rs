@@ -439,7 +439,18 @@ impl Wire {
                 }
                 read
             }
-            None => self.input.poll_fill(cx, io),
+            None => match self.receiver.expected().filter(|_| !self.end.failed) {
+                Some(mut buffer) => {
+                    let room = buffer.capacity();
+                    let read = poll_read_buf(Pin::new(io), cx, &mut (&mut buffer).limit(room));
+                    if let Poll::Ready(Ok(1..)) = read {
+                        event = self.receiver.adopt(&mut buffer);
+                        self.input.put(buffer.freeze());
+                    }
+                    read
+                }
+                None => self.input.poll_fill(cx, io),
+            },
         };
         match read {
             Poll::Pending => return false,
