@@ -441,8 +441,7 @@ impl Wire {
             }
             None => match self.receiver.expected().filter(|_| !self.end.failed) {
                 Some(mut buffer) => {
-                    let room = buffer.capacity();
-                    let read = poll_read_buf(Pin::new(io), cx, &mut (&mut buffer).limit(room));
+                    let read = poll_read_buf(Pin::new(io), cx, &mut buffer);
                     if let Poll::Ready(Ok(1..)) = read {
                         event = self.receiver.adopt(&mut buffer);
                         self.input.put(buffer.freeze());
