@@ -301,6 +301,11 @@ impl Outbox {
         }
     }
 
+    /// Whether there is nothing to be written.
+    pub(crate) fn is_idle(&self) -> bool {
+        self.ready.is_empty()
+    }
+
     pub(crate) fn fill<'a>(&'a self, slices: &mut [IoSlice<'a>; MAX_SLICES], used: usize) -> usize {
         self.ready.fill(slices, used)
     }

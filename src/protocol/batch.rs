@@ -51,7 +51,7 @@ impl Batch {
         Some((small.opcode, self.frames.split_to(small.len)))
     }
 
-    #[cfg(test)]
+    #[inline]
     pub(super) fn is_empty(&self) -> bool {
         self.frames.is_empty()
     }

@@ -167,6 +167,9 @@ impl Receiver {
     /// The next of the messages that came together.
     #[inline]
     pub(crate) fn batched(&mut self) -> Result<Option<Message>, ProtocolError> {
+        if self.batch.is_empty() {
+            return Ok(None);
+        }
         self.batch.next().map(|(opcode, payload)| message(opcode, payload)).transpose()
     }
 
@@ -194,6 +197,12 @@ impl Receiver {
         self.message = Some(Partial::of(&frame, std::mem::take(bytes)));
         self.frame = Some(frame);
         self.filled(len)
+    }
+
+    /// Whether there is a message for which no more bytes are needed.
+    #[inline]
+    pub(crate) fn has_batch(&self) -> bool {
+        !self.batch.is_empty()
     }
 
     fn note_size(&mut self, len: usize) {

@@ -231,11 +231,13 @@ impl Wire {
         loop {
             let mut bytes = self.input.bytes();
             let before = bytes.len();
+            if before == 0 && !self.receiver.has_batch() {
+                return None;
+            }
             let parsed = self.receiver.next(&mut bytes);
             let taken = before - bytes.len();
             self.input.advance(taken);
             match parsed {
-                Ok(None) if before == 0 => return None,
                 Ok(None) => {}
                 Ok(event) => return event,
                 Err(error) => {
