@@ -270,7 +270,8 @@ impl Wire {
         }
     }
 
-    #[inline]
+    // Always, since the call costs a quarter of what it does.
+    #[inline(always)]
     fn message(&mut self, message: Message) -> Option<Next> {
         if let Some(error) = self.too_big(&message) {
             self.fail(error);
