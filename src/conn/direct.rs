@@ -97,11 +97,10 @@ impl State {
         if self.ping_requested || self.cut || self.outbox.is_closing() {
             return false;
         }
-        loop {
+        while !self.outbox.is_idle() {
             let mut slices = [IoSlice::new(&[]); MAX_SLICES];
             let used = self.outbox.fill(&mut slices, 0);
             let written = match used {
-                0 => return true,
                 // `send` is a little cheaper than `writev`.
                 1 => tcp.try_write(&slices[0]),
                 _ => tcp.try_write_vectored(&slices[..used]),
@@ -114,5 +113,6 @@ impl State {
             traffic.bytes_sent += count as u64;
             traffic.messages_sent += self.outbox.written(count, &mut self.rest);
         }
+        true
     }
 }

@@ -444,17 +444,20 @@ impl Inner {
         }
     }
 
+    #[inline]
     fn after_push(&self, state: &mut State) {
         self.press(state);
         self.wake(state);
     }
 
+    #[inline]
     fn press(&self, state: &State) {
         if state.outbox.is_pressing(&state.config) {
             self.pressing.store(true, Relaxed);
         }
     }
 
+    #[inline]
     fn wake(&self, state: &mut State) {
         // Both are written under the lock, or to say that nobody sleeps: no swap is needed.
         if self.parked.load(Relaxed) {

@@ -106,6 +106,7 @@ impl Outbox {
     }
 
     /// Where a message goes that may be sent.
+    #[inline]
     fn last(&mut self) -> &mut Queue {
         match &mut self.uncompressed {
             Some(uncompressed) => &mut uncompressed.queue,
@@ -216,6 +217,7 @@ impl Outbox {
         }
     }
 
+    #[inline]
     pub(crate) fn is_closing(&self) -> bool {
         self.closing.is_some()
     }
@@ -253,16 +255,19 @@ impl Outbox {
     }
 
     /// Queued bytes, frame headers included.
+    #[inline]
     pub(crate) fn queued(&self) -> usize {
         self.sendable().0 + self.held.as_ref().map_or(0, |held| held.bytes())
     }
 
     /// Queued messages.
+    #[inline]
     fn messages(&self) -> usize {
         self.sendable().1 + self.held.as_ref().map_or(0, |held| held.len())
     }
 
     /// Bytes and messages of what waits for the transport only.
+    #[inline]
     fn sendable(&self) -> (usize, usize) {
         let (bytes, messages) = (self.ready.bytes(), self.ready.len());
         match &self.uncompressed {
@@ -275,6 +280,7 @@ impl Outbox {
     }
 
     /// Whether so much is queued that it should be written before more comes.
+    #[inline]
     pub(crate) fn is_pressing(&self, config: &ConnConfig) -> bool {
         const BATCH: usize = 64 * 1024;
         let (bytes, messages) = self.sendable();
@@ -299,6 +305,11 @@ impl Outbox {
         if std::mem::take(&mut uncompressed.taken).1 > 0 {
             compressed.move_all(&mut self.ready);
         }
+    }
+
+    /// Whether there is nothing to be written.
+    pub(crate) fn is_idle(&self) -> bool {
+        self.ready.is_empty()
     }
 
     pub(crate) fn fill<'a>(&'a self, slices: &mut [IoSlice<'a>; MAX_SLICES], used: usize) -> usize {

@@ -57,16 +57,19 @@ impl Conn {
     /// [`SendError::Closing`] at once when a close has begun. [`SendError::Full`] after the write timeout;
     /// [`SlowReader`](crate::SlowReader) says what becomes of the connection then.
     /// [`SendError::TooLarge`] for what can never fit.
-    pub async fn send(&self, message: impl Into<Message>) -> Result<(), SendError> {
+    // No `async fn`, whose future would have room for the message twice.
+    pub fn send(&self, message: impl Into<Message>) -> impl Future<Output = Result<(), SendError>> + Send {
         let message = message.into();
-        match self.0.push(&message, Turn::Behind) {
-            Ok(()) => {
-                self.watch_sent(&message);
-                Ok(())
+        async move {
+            match self.0.push(&message, Turn::Behind) {
+                Ok(()) => {
+                    self.watch_sent(&message);
+                    Ok(())
+                }
+                // Boxed, so that the future of every callback that sends stays small.
+                Err(Refused::Full) => Box::pin(self.wait_to_send(message)).await,
+                Err(refused) => Err(SendError::new(refused, message)),
             }
-            // Boxed, so that the future of every callback that sends stays small.
-            Err(Refused::Full) => Box::pin(self.wait_to_send(message)).await,
-            Err(refused) => Err(SendError::new(refused, message)),
         }
     }
 
@@ -191,6 +194,7 @@ impl Drop for Waiting<'_> {
 
 impl Inner {
     /// Queues a message if there is room for it.
+    #[inline]
     fn push(&self, message: &Message, turn: Turn) -> Result<(), Refused> {
         match self.outgoing() {
             None => self.push_frame(Frame::plain(message), turn),

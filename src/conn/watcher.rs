@@ -52,6 +52,7 @@ impl Conn {
     }
 
     /// Tells that a message came in; or that it has to be counted as [unseen](Self::tell_unseen).
+    #[inline]
     pub(crate) fn watch_received(&self, message: &Message) -> u64 {
         match self.0.home.watching() {
             Watching::Nobody => 0,
@@ -63,6 +64,7 @@ impl Conn {
         }
     }
 
+    #[inline]
     pub(super) fn watch_sent(&self, message: &Message) {
         match self.0.home.watching() {
             Watching::Nobody => {}

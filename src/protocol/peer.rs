@@ -1,6 +1,8 @@
 //! The vocabulary of the protocol's tests: frames as a client sends them, and what a receiver makes of
 //! them.
 
+use bytes::BytesMut;
+
 use super::{
     error::ProtocolError,
     frame::{Header, MAX_HEADER, OpCode},
@@ -104,22 +106,29 @@ pub(crate) fn feed_in_place<'a>(
 ) -> (Vec<Event>, Option<ProtocolError>) {
     let mut events = Vec::new();
     for mut chunk in chunks {
-        while let Some((buffer, missing)) = receiver.in_place() {
-            let (piece, rest) = chunk.split_at(missing.min(chunk.len()));
-            if piece.is_empty() {
-                break;
-            }
-            buffer.extend_from_slice(piece);
-            chunk = rest;
-            match receiver.filled(piece.len()) {
+        while !chunk.is_empty() {
+            let (made, left) = if let Some((buffer, missing)) = receiver.in_place() {
+                let (piece, rest) = chunk.split_at(missing.min(chunk.len()));
+                buffer.extend_from_slice(piece);
+                chunk = rest;
+                (receiver.filled(piece.len()), BytesMut::new())
+            } else if let Some(mut buffer) = receiver.expected() {
+                let (piece, rest) = chunk.split_at(buffer.capacity().min(chunk.len()));
+                buffer.extend_from_slice(piece);
+                chunk = rest;
+                (receiver.adopt(&mut buffer), buffer)
+            } else {
+                (Ok(None), BytesMut::from(std::mem::take(&mut chunk)))
+            };
+            match made {
                 Ok(event) => events.extend(event),
                 Err(error) => return (events, Some(error)),
             }
-        }
-        let (more, error) = feed(receiver, [chunk]);
-        events.extend(more);
-        if error.is_some() {
-            return (events, error);
+            let (more, error) = feed(receiver, [&left[..]]);
+            events.extend(more);
+            if error.is_some() {
+                return (events, error);
+            }
         }
     }
     (events, None)

@@ -1,6 +1,6 @@
 //! [`Receiver`]: bytes from a peer, cut anywhere, become messages and control frames.
 
-use bytes::{Bytes, BytesMut};
+use bytes::{Buf, Bytes, BytesMut};
 
 use super::{
     batch::Batch,
@@ -58,6 +58,8 @@ pub(crate) struct Receiver {
     message: Option<Partial>,
     /// Messages that are here whole.
     batch: Batch,
+    /// The size of the last message, if it was large: the next one may be, too.
+    large: usize,
     /// There if messages may be compressed.
     inflater: Option<Box<Inflater>>,
 }
@@ -92,6 +94,7 @@ impl Receiver {
             control: BytesMut::new(),
             message: None,
             batch: Batch::default(),
+            large: 0,
         }
     }
 
@@ -164,7 +167,46 @@ impl Receiver {
     /// The next of the messages that came together.
     #[inline]
     pub(crate) fn batched(&mut self) -> Result<Option<Message>, ProtocolError> {
+        if self.batch.is_empty() {
+            return Ok(None);
+        }
         self.batch.next().map(|(opcode, payload)| message(opcode, payload)).transpose()
+    }
+
+    /// A buffer for the next bytes, if they may well be a large message like the one before, and not to be grown for
+    /// them. [`adopt`](Self::adopt) takes it.
+    pub(crate) fn expected(&self) -> Option<BytesMut> {
+        if self.large == 0 || self.frame.is_some() || self.message.is_some() || self.header_len > 0 {
+            return None;
+        }
+        Some(BytesMut::with_capacity(MAX_HEADER + self.large.min(RESERVE_MAX)))
+    }
+
+    /// Makes the start of a message of what was read, which it then stays in. If it is something else, `bytes` are left
+    /// as they are.
+    pub(crate) fn adopt(&mut self, bytes: &mut BytesMut) -> Result<Option<Event>, ProtocolError> {
+        self.large = 0;
+        let Some((header, size)) = Header::parse(bytes, self.inflater.is_some())? else { return Ok(None) };
+        let is_data = matches!(header.opcode, OpCode::Text | OpCode::Binary) && !header.compressed;
+        let len = bytes.len() - size;
+        if !is_data || header.len < IN_PLACE_MIN.max(len) as u64 {
+            return Ok(None);
+        }
+        let frame = self.begin(&header)?;
+        bytes.advance(size);
+        self.message = Some(Partial::of(&frame, std::mem::take(bytes)));
+        self.frame = Some(frame);
+        self.filled(len)
+    }
+
+    /// Whether there is a message for which no more bytes are needed.
+    #[inline]
+    pub(crate) fn has_batch(&self) -> bool {
+        !self.batch.is_empty()
+    }
+
+    fn note_size(&mut self, len: usize) {
+        self.large = if len < IN_PLACE_MIN { 0 } else { len };
     }
 
     fn read_header(&mut self, input: &mut &[u8]) -> Result<Option<Header>, ProtocolError> {
@@ -237,6 +279,7 @@ impl Receiver {
         if frame.opcode.is_control() {
             return control(frame.opcode, payload).map(Some);
         }
+        self.note_size(payload.len());
         message(frame.opcode, payload).map(|message| Some(Event::Message(message)))
     }
 
@@ -250,12 +293,7 @@ impl Receiver {
             self.control.extend_from_slice(piece);
             frame.take(&mut self.control[start..]);
         } else {
-            let partial = self.message.get_or_insert_with(|| Partial {
-                data: BytesMut::new(),
-                utf8: (frame.opcode == OpCode::Text).then(Utf8::default),
-                fragments: 0,
-                compressed: frame.compressed,
-            });
+            let partial = self.message.get_or_insert_with(|| Partial::of(frame, BytesMut::new()));
             let start = partial.data.len();
             if let Some(inflater) = self.inflater.as_mut().filter(|_| partial.compressed) {
                 let limit = self.limits.max_message_size;
@@ -287,6 +325,9 @@ impl Receiver {
             return Ok(None);
         }
         let Some(partial) = self.message.take() else { return Ok(None) };
+        if partial.fragments == 0 && !partial.compressed {
+            self.note_size(partial.data.len());
+        }
         partial.finish().map(|message| Some(Event::Message(message)))
     }
 }
@@ -301,6 +342,12 @@ impl Frame {
 }
 
 impl Partial {
+    /// The message that begins with `frame`.
+    fn of(frame: &Frame, data: BytesMut) -> Self {
+        let utf8 = (frame.opcode == OpCode::Text).then(Utf8::default);
+        Self { data, utf8, fragments: 0, compressed: frame.compressed }
+    }
+
     fn check_from(&mut self, start: usize) -> Result<(), ProtocolError> {
         match &mut self.utf8 {
             Some(utf8) => Ok(utf8.push(&self.data[start..])?),

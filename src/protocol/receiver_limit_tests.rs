@@ -244,6 +244,42 @@ fn filling_in_place_gives_what_feeding_gives_at_odd_cuts() {
 }
 
 #[test]
+fn a_large_message_after_a_large_one_stays_where_it_was_read() {
+    let large = |len: usize| peer::binary(&vec![7; len]);
+    let mut receiver = limited(1 << 20, 2);
+    assert!(receiver.expected().is_none());
+    assert_eq!(messages(&mut receiver, &large(50_000))[0].len(), 50_000);
+    for len in [50_000, 20_000, 60_000] {
+        let frame = large(len);
+        let mut buffer = receiver.expected().expect("the last one was large");
+        let place = buffer.as_ptr() as usize;
+        let (piece, rest) = frame.split_at(buffer.capacity().min(frame.len()));
+        buffer.extend_from_slice(piece);
+        let event = receiver.adopt(&mut buffer).expect("it is in order");
+        assert!(buffer.is_empty(), "{len} bytes are taken over");
+        let event = event.or_else(|| peer::feed_in_place(&mut receiver, [rest]).0.pop());
+        let Some(Event::Message(message)) = event else { panic!("no message of {len} bytes") };
+        assert_eq!(message, Message::from(vec![7; len]));
+        let moved = (message.as_bytes().as_ptr() as usize).wrapping_sub(place);
+        // A larger one may have to move.
+        assert!(moved <= MAX_HEADER || len == 60_000, "{len} bytes");
+    }
+}
+
+#[test]
+fn what_is_not_the_large_message_that_was_expected_is_left_and_expected_no_more() {
+    for stream in [peer::text("a").repeat(3), peer::ping("now"), peer::first_fragment("a"), vec![0x82]] {
+        let mut receiver = limited(1 << 20, 2);
+        messages(&mut receiver, &peer::binary(&[7; 50_000]));
+        let mut buffer = receiver.expected().expect("the last one was large");
+        buffer.extend_from_slice(&stream);
+        assert_eq!(receiver.adopt(&mut buffer), Ok(None));
+        assert_eq!(buffer, stream);
+        assert!(receiver.expected().is_none());
+    }
+}
+
+#[test]
 fn text_that_is_filled_in_place_fails_at_its_first_bad_byte() {
     let mut payload = "🦀".repeat(10_000).into_bytes();
     payload[20_001] = b'x';

@@ -73,6 +73,12 @@ impl Input {
         Poll::Ready(Ok(self.end))
     }
 
+    /// Takes bytes that were read elsewhere, when everything was parsed.
+    pub(crate) fn put(&mut self, bytes: Bytes) {
+        debug_assert!(self.bytes().is_empty());
+        self.carried = bytes;
+    }
+
     /// Throws away what was not parsed.
     pub(crate) fn clear(&mut self) {
         self.carried = Bytes::new();

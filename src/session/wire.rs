@@ -231,11 +231,13 @@ impl Wire {
         loop {
             let mut bytes = self.input.bytes();
             let before = bytes.len();
+            if before == 0 && !self.receiver.has_batch() {
+                return None;
+            }
             let parsed = self.receiver.next(&mut bytes);
             let taken = before - bytes.len();
             self.input.advance(taken);
             match parsed {
-                Ok(None) if before == 0 => return None,
                 Ok(None) => {}
                 Ok(event) => return event,
                 Err(error) => {
@@ -268,7 +270,8 @@ impl Wire {
         }
     }
 
-    #[inline]
+    // Always, since the call costs a quarter of what it does.
+    #[inline(always)]
     fn message(&mut self, message: Message) -> Option<Next> {
         if let Some(error) = self.too_big(&message) {
             self.fail(error);
@@ -439,7 +442,17 @@ impl Wire {
                 }
                 read
             }
-            None => self.input.poll_fill(cx, io),
+            None => match self.receiver.expected().filter(|_| !self.end.failed) {
+                Some(mut buffer) => {
+                    let read = poll_read_buf(Pin::new(io), cx, &mut buffer);
+                    if let Poll::Ready(Ok(1..)) = read {
+                        event = self.receiver.adopt(&mut buffer);
+                        self.input.put(buffer.freeze());
+                    }
+                    read
+                }
+                None => self.input.poll_fill(cx, io),
+            },
         };
         match read {
             Poll::Pending => return false,

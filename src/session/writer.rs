@@ -88,6 +88,10 @@ impl Writer {
                 let payload = frame.map(|frame| frame.payload()).unwrap_or_default();
                 self.control_frame(OpCode::Close, &payload);
             }
+            // The slices are only made for something.
+            if self.control.is_none() && rest.len() == 0 && outbox.is_idle() {
+                break;
+            }
             let mut slices = [IoSlice::new(&[]); MAX_SLICES];
             let mut used = rest.fill(&mut slices, 0);
             if let Some(control) = &self.control
@@ -97,9 +101,6 @@ impl Writer {
                 used += 1;
             }
             used = outbox.fill(&mut slices, used);
-            if used == 0 {
-                break;
-            }
             let mut sink = Pin::new(&mut *io);
             let written = match used {
                 // `send` is a little cheaper than `writev`.
