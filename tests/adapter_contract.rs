@@ -3,23 +3,34 @@
 use std::sync::Arc;
 
 use gustnado::{
-    adapter::{Adapter, MemoryBus},
+    adapter::{Adapter, Link, MemoryBus},
+    async_trait,
     testing::adapter::{self, Engine},
 };
 
 struct Bus(MemoryBus);
 
+#[async_trait]
 impl Engine for Bus {
     fn adapter(&self) -> Arc<dyn Adapter> {
-        Arc::new(self.0.adapter())
+        Arc::new(self.0.adapter().max_packet_size(1024 * 1024))
     }
 
-    fn max_packet(&self) -> Option<usize> {
-        None
+    async fn cut(&self) {
+        self.0.set_links(Link::Down);
+    }
+
+    async fn mend(&self) {
+        self.0.set_links(Link::Up);
     }
 }
 
 #[tokio::test]
 async fn the_memory_bus_holds_what_every_adapter_does() {
     adapter::all(&Bus(MemoryBus::new())).await;
+}
+
+#[tokio::test]
+async fn the_memory_bus_holds_what_every_adapter_does_when_it_is_cut() {
+    adapter::all_with_cuts(&Bus(MemoryBus::new())).await;
 }

@@ -497,6 +497,66 @@ mod nodes {
         assert_eq!(says(&mut ann, "anybody?").await, Frame::text("ann: anybody?"));
     }
 
+    struct Guest;
+
+    #[gustnado::async_trait]
+    impl gustnado::Connector for Guest {
+        async fn on_connect(&mut self, handshake: &mut gustnado::Handshake) -> Result<(), gustnado::Reject> {
+            handshake.set_user("ann");
+            handshake.join("lobby")?;
+            Ok(())
+        }
+    }
+
+    fn signal(node: &Example, name: &str) {
+        let id = node._child.id().expect("it runs").to_string();
+        let sent = std::process::Command::new("kill").args([&format!("-{name}"), &id]).status();
+        assert!(sent.expect("kill runs").success());
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn users_of_killed_and_of_frozen_nodes_leave_once_and_those_of_a_thawed_one_come_back_once() {
+        let server = Server::redis(&[]);
+        let redis = gustnado::adapter::Redis::new(&server.url()).expect("a URL");
+        let hub = gustnado::Hub::builder().adapter(redis).presence_in(|_| true).build();
+        let handler = gustnado::Handler::new(|| Guest).hub(&hub);
+        let mut tap = hub.tap(gustnado::TapFilter::default().room("lobby"));
+        let _ann = gustnado::testing::Client::connect(&handler).await;
+        let mut killed = Example::run("redis", &[&server.url()]).await;
+        let frozen = Example::run("redis", &[&server.url()]).await;
+        let (_bob, mut carl) = (enter(&killed, "bob").await, enter(&frozen, "carl").await);
+        // Each change of presence, as it is told.
+        let mut changes = async || loop {
+            let event = tokio::time::timeout(Duration::from_secs(30), tap.next()).await;
+            let event = event.expect("in time").expect("the hub is there");
+            if let gustnado::EventKind::Presence { online, .. } = event.kind {
+                return (event.user.expect("a user"), online);
+            }
+        };
+        assert_eq!(changes().await, ("ann".to_owned(), true));
+        let mut both = async |online| {
+            let mut both = [changes().await, changes().await];
+            both.sort();
+            assert_eq!(both, [("bob".to_owned(), online), ("carl".to_owned(), online)]);
+        };
+        both(true).await;
+        comes_to_say(&mut carl, "/who", "ann bob carl").await;
+
+        signal(&frozen, "STOP");
+        killed._child.start_kill().expect("it runs");
+        let died = std::time::Instant::now();
+        both(false).await;
+        println!("users of dead nodes were gone after {:?}", died.elapsed());
+        assert!(died.elapsed() < Duration::from_secs(10), "{:?}", died.elapsed());
+        signal(&frozen, "CONT");
+        assert_eq!(changes().await, ("carl".to_owned(), true), "once, and nobody else");
+        // Its connection has outlived it, and what it knows is true.
+        comes_to_say(&mut carl, "/who", "ann carl").await;
+        hub.room("lobby").send("welcome back").await;
+        assert_eq!(next(&mut carl).await, Frame::text("welcome back"));
+        assert!(hub.presence("lobby").into_keys().eq(["ann", "carl"]));
+    }
+
     #[tokio::test(flavor = "multi_thread")]
     async fn local_members_hear_one_another_while_redis_is_away_and_all_after_it() {
         let mut server = Server::redis(&[]);

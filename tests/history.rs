@@ -2,16 +2,20 @@
 
 mod support;
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
+use bytes::Bytes;
 use gustnado::{
     Conn, Connector, Disconnect, Handler, Handshake, Hub, HubBuilder, Lost, Publication, PublishError,
     Publisher, Reject, SlowReader,
-    adapter::{Link, MemoryBus, Position, ReadFrom, Retention},
+    adapter::{
+        Adapter, AdapterTraffic, AppendError, History, Inbox, Link, Memory, MemoryBus, NodeId, NotHandedOver,
+        Position, ReadFrom, Retention, Slice, Subject, Unavailable,
+    },
     async_trait,
 };
 use support::{Client, Frame, connect_with, request_with};
-use tokio::sync::mpsc;
+use tokio::{sync::mpsc, time::Instant};
 
 const KEPT: Retention = Retention::last(10).within(Duration::from_secs(60));
 
@@ -417,4 +421,106 @@ async fn who_has_left_gets_nothing_more() {
     conn.join("news/1").await.expect("it may");
     node.publish("b").await;
     assert_eq!(read(&mut client).await, ["2 b"]);
+}
+
+/// The bus of one process, on which the logs of some rooms are never read.
+struct Stuck(Memory);
+
+#[async_trait]
+impl Adapter for Stuck {
+    fn start(&self, node: NodeId, inbox: Arc<dyn Inbox>) {
+        self.0.start(node, inbox);
+    }
+
+    fn publish(&self, subject: &Subject, packet: Bytes) -> Result<(), NotHandedOver> {
+        self.0.publish(subject, packet)
+    }
+
+    async fn flush(&self) -> Result<(), Unavailable> {
+        self.0.flush().await
+    }
+
+    fn set_interest(&self, subject: &Subject, interested: bool) {
+        self.0.set_interest(subject, interested);
+    }
+
+    async fn confirmed(&self, subject: &Subject) -> Result<(), Unavailable> {
+        self.0.confirmed(subject).await
+    }
+
+    fn link(&self) -> Link {
+        self.0.link()
+    }
+
+    fn traffic(&self) -> AdapterTraffic {
+        self.0.traffic()
+    }
+
+    fn history(&self) -> Option<&dyn History> {
+        Some(self)
+    }
+
+    async fn stop(&self) {
+        self.0.stop().await;
+    }
+}
+
+#[async_trait]
+impl History for Stuck {
+    async fn append(
+        &self,
+        room: &str,
+        entry: Bytes,
+        key: Option<&str>,
+        kept: Retention,
+    ) -> Result<Position, AppendError> {
+        self.0.append(room, entry, key, kept).await
+    }
+
+    async fn read(
+        &self,
+        room: &str,
+        from: ReadFrom,
+        max: usize,
+        kept: Retention,
+    ) -> Result<Slice, Unavailable> {
+        if room.contains("stuck") {
+            std::future::pending::<()>().await;
+        }
+        self.0.read(room, from, max, kept).await
+    }
+
+    async fn tops(&self, rooms: &[&str]) -> Result<Vec<Option<Position>>, Unavailable> {
+        self.0.tops(rooms).await
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn rooms_whose_logs_cannot_be_read_hold_up_no_other() {
+    let mut node = Node::of(Hub::builder().adapter(Stuck(MemoryBus::new().adapter())));
+    let (mut client, conn) = node.connect().await;
+    conn.join("news/1").await.expect("it may");
+    let since = node.publish("a").await;
+    assert_eq!(read(&mut client).await, ["1 a"]);
+    // More than are read at the same time.
+    let mut joins = tokio::task::JoinSet::new();
+    for room in 0..40 {
+        let conn = conn.clone();
+        joins.spawn(async move { conn.join_from(&format!("news/stuck/{room}"), since).await });
+    }
+    settle().await;
+    let began = Instant::now();
+    node.publish("b").await;
+    assert_eq!(read(&mut client).await, ["2 b"]);
+    assert!(began.elapsed() < Duration::from_millis(100), "what is live waits for no read");
+    let (mut other, late) = node.connect().await;
+    late.join_from("news/1", since).await.expect("it may");
+    assert_eq!(read(&mut other).await, ["2 b"]);
+    assert!(began.elapsed() < Duration::from_millis(100), "what the node has needs none");
+    let joined = late.join_from("news/2", since).await.expect("it may");
+    assert_eq!(joined.missed, Err(Lost::Epoch));
+    assert!(began.elapsed() < Duration::from_secs(4), "a read takes a second at most: {:?}", began.elapsed());
+    for joined in joins.join_all().await {
+        assert_eq!(joined.expect("it may").missed, Err(Lost::Unavailable));
+    }
 }

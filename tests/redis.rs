@@ -18,7 +18,7 @@ use gustnado::{
         Unavailable,
     },
     async_trait,
-    testing::{self, Client, Frame},
+    testing::{self, Client, Frame, adapter::Engine},
 };
 use inbox::Node;
 use parking_lot::Mutex;
@@ -32,13 +32,16 @@ struct One {
 
 impl One {
     fn new() -> Self {
-        let server = Server::redis(&[]);
+        Self::of(Server::redis(&[]))
+    }
+
+    fn of(server: Server) -> Self {
         Self { url: server.url(), server: Mutex::new(server) }
     }
 }
 
 #[async_trait]
-impl testing::adapter::Engine for One {
+impl Engine for One {
     fn adapter(&self) -> Arc<dyn Adapter> {
         Arc::new(Redis::new(&self.url).expect("a URL").max_packet_size(1024 * 1024))
     }
@@ -66,7 +69,7 @@ async fn it_holds_what_every_adapter_does_when_its_server_is_killed() {
 struct Frozen(One);
 
 #[async_trait]
-impl testing::adapter::Engine for Frozen {
+impl Engine for Frozen {
     fn adapter(&self) -> Arc<dyn Adapter> {
         self.0.adapter()
     }
@@ -92,6 +95,21 @@ async fn its_logs_hold_what_every_engine_s_do() {
     testing::history::all(node.history()).await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn valkey_does_the_same() {
+    let valkey = One::of(Server::valkey(&[]));
+    testing::adapter::all(&valkey).await;
+    testing::adapter::all_with_cuts(&valkey).await;
+    let node = Node::up(Redis::new(&valkey.url).expect("a URL")).await;
+    testing::history::all(node.history()).await;
+    let before = append(&node, "r", "entry").await.expect("the server is there");
+    valkey.cut().await;
+    node.is(Link::Down).await;
+    valkey.mend().await;
+    node.is(Link::Up).await;
+    assert_ne!(append(&node, "r", "entry").await.expect("the server is there").epoch, before.epoch);
+}
+
 fn redis(server: &Server) -> Redis {
     Redis::new(&server.url()).expect("a URL")
 }
@@ -100,6 +118,20 @@ const KEPT: Retention = Retention::last(100).within(Duration::from_secs(600));
 
 async fn append(node: &Node<Redis>, room: &str, text: &str) -> Result<Position, AppendError> {
     node.history().append(room, Bytes::copy_from_slice(text.as_bytes()), None, KEPT).await
+}
+
+/// Appends `accepted`, once the server takes it.
+async fn accepted(node: &Node<Redis>, room: &str) -> Position {
+    let accepted = async {
+        loop {
+            match append(node, room, "accepted").await {
+                Ok(position) => return position,
+                Err(AppendError::Rejected(_)) => tokio::task::yield_now().await,
+                Err(other) => panic!("{other}"),
+            }
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(10), accepted).await.expect("the server takes it")
 }
 
 async fn read(node: &Node<Redis>, room: &str, from: ReadFrom) -> Slice {
@@ -272,11 +304,17 @@ async fn what_redis_refuses_is_rejected_and_no_subscriber_sees_it() {
     let Err(AppendError::Rejected(why)) = append(&node, "r", "refused").await else {
         panic!("a replica took it")
     };
-    assert!(why.contains("READONLY") || why.contains("MASTERDOWN"), "{why}");
+    assert!(why.contains("READONLY"), "{why}");
+    server.cli(&["config", "set", "replica-serve-stale-data", "no"]);
+    let Err(AppendError::Rejected(why)) = append(&node, "r", "refused").await else {
+        panic!("a replica without a master took it")
+    };
+    // Which it says to pings, too.
+    assert!(why.contains("MASTERDOWN") || why == "the server is away", "{why}");
     let told = node.history().read("r", ReadFrom::Last(1), 1, KEPT).await;
     assert_eq!(told, Err(Unavailable));
     server.cli(&["replicaof", "no", "one"]);
-    let position = append(&node, "r", "accepted").await.expect("a master again");
+    let position = accepted(&node, "r").await;
     assert_eq!(position.offset, 1);
     node.inbox.until("an entry", |told| !told.entries.is_empty()).await;
     node.inbox
@@ -329,6 +367,55 @@ async fn a_log_begins_anew_after_a_restart_a_restore_and_a_flush() {
     // The meta is older than the stream.
     server.cli(&["hset", "gustnado:{room.r}:meta", "top", "0"]);
     assert_ne!(append(&node, "r", "anew").await.expect("the server is there").epoch, alone.epoch);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_position_before_the_first_entry_is_of_one_life_too() {
+    let mut server = Server::redis(&[]);
+    let node = Node::up(redis(&server)).await;
+    let waiting = read(&node, "r", ReadFrom::Last(0)).await.top;
+    server.cli(&["save"]);
+    let first = append(&node, "r", "first").await.expect("the server is there");
+    assert_eq!(first, Position { offset: 1, ..waiting }, "who waits in an empty room has lost nothing");
+    server.kill();
+    node.is(Link::Down).await;
+    server.start();
+    node.is(Link::Up).await;
+    let known = server.cli(&["hget", "gustnado:{room.r}:meta", "top"]);
+    assert_eq!(known, "0", "the snapshot knows the epoch, and not that offset 1 was given out");
+    let other = append(&node, "r", "other").await.expect("the server is there");
+    assert!(other.epoch != first.epoch && other.offset == 1);
+    assert_eq!(read(&node, "r", first.into()).await.entries, Err(Gap::Epoch));
+    assert_eq!(read(&node, "r", waiting.into()).await.entries, Err(Gap::Epoch));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_log_takes_nothing_until_its_server_has_loaded() {
+    // A tenth of a millisecond for each of 20,000 keys.
+    let mut server = Server::redis(&[
+        "--key-load-delay",
+        "100",
+        "--loading-process-events-interval-bytes",
+        "1024",
+        "--enable-debug-command",
+        "local",
+    ]);
+    let node = Node::up(redis(&server)).await;
+    node.listen("r").await;
+    server.cli(&["debug", "populate", "20000"]);
+    assert_eq!(server.cli(&["save"]), "OK");
+    server.kill();
+    node.is(Link::Down).await;
+    server.start();
+    assert!(server.cli(&["get", "key:0"]).starts_with("LOADING"), "it takes long enough");
+    let Err(AppendError::Rejected(why)) = append(&node, "r", "refused").await else {
+        panic!("a loading server took it")
+    };
+    assert!(why.contains("LOADING") || why == "the server is away", "{why}");
+    let position = accepted(&node, "r").await;
+    assert_eq!(position.offset, 1);
+    node.inbox.until("the entry", |told| !told.entries.is_empty()).await;
+    assert_eq!(node.inbox.read(|told| told.entries.len()), 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]

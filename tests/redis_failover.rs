@@ -204,6 +204,64 @@ async fn a_slot_that_moves_is_followed_and_the_interruption_told() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_a_cluster_refuses_for_a_moment_is_not_accepted_and_later_it_is() {
+    // Valkey, since Redis 7.0 says ASK instead of TRYAGAIN.
+    let [here, there] = [0, 1].map(|_| Server::valkey(&["--cluster-enabled", "yes"]));
+    here.cli(&["cluster", "addslotsrange", "0", "16383"]);
+    here.cli(&["cluster", "meet", "127.0.0.1", &there.port.to_string()]);
+    let is_well = |server: &Server| {
+        let info = server.cli(&["cluster", "info"]);
+        ["cluster_state:ok", "cluster_known_nodes:2"].iter().all(|line| info.contains(line))
+    };
+    until("two that know each other", || is_well(&here) && is_well(&there)).await;
+    let url = format!("redis+cluster://127.0.0.1:{}", here.port);
+    let node = Node::up(Redis::new(&url).expect("a URL")).await;
+    let refused = async |code: &str| {
+        let outcome = append(&node, "r").await;
+        assert!(matches!(&outcome, Err(AppendError::Rejected(why)) if why.contains(code)), "{outcome:?}");
+    };
+    let first = append(&node, "r").await.expect("its master is there");
+
+    // A slot that nobody holds: then the whole cluster is down.
+    let other = here.cli(&["cluster", "keyslot", "gustnado:{room.s}"]);
+    here.cli(&["cluster", "delslots", &other]);
+    refused("CLUSTERDOWN").await;
+    here.cli(&["cluster", "addslots", &other]);
+    until("it is whole again", || is_well(&here)).await;
+    assert_eq!(append(&node, "r").await, Ok(Position { offset: 2, ..first }));
+
+    // One key of the log has moved, and the other has not.
+    let channel = "gustnado:{room.r}";
+    let slot = here.cli(&["cluster", "keyslot", channel]);
+    let (from, to) = (here.cli(&["cluster", "myid"]), there.cli(&["cluster", "myid"]));
+    there.cli(&["cluster", "setslot", &slot, "importing", &from]);
+    here.cli(&["cluster", "setslot", &slot, "migrating", &to]);
+    let migrate = |key: &str| {
+        let port = there.port.to_string();
+        assert_eq!(
+            here.cli(&["migrate", "127.0.0.1", &port, &format!("{channel}:{key}"), "0", "1000"]),
+            "OK"
+        );
+    };
+    migrate("log");
+    refused("TRYAGAIN").await;
+    migrate("meta");
+    refused("ASK").await;
+    there.cli(&["cluster", "setslot", &slot, "node", &to]);
+    here.cli(&["cluster", "setslot", &slot, "node", &to]);
+    until("it is whole again", || is_well(&there)).await;
+    let followed = async {
+        loop {
+            if let Ok(position) = append(&node, "r").await {
+                return position;
+            }
+        }
+    };
+    let position = tokio::time::timeout(Duration::from_secs(30), followed).await.expect("it is there now");
+    assert!(position.epoch != first.epoch && position.offset == 1, "another process holds the log");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_cluster_with_a_dead_master_is_degraded_and_whole_again_with_its_replica() {
     let mut cluster = Cluster::start().await;
     let node = Node::up(cluster.redis()).await;

@@ -64,6 +64,7 @@ pub async fn all(engine: &dyn Engine) {
     a_flush_ends_within_a_second(engine).await;
     traffic_adds_up(engine).await;
     nothing_comes_after_a_stop(engine).await;
+    it_may_be_dropped_while_it_tells(engine).await;
     entries_come_to_whom_is_interested(engine).await;
 }
 
@@ -246,6 +247,33 @@ pub async fn nothing_comes_after_a_stop(engine: &dyn Engine) {
     let refused = stopped.adapter.publish(&room, Bytes::new());
     assert_eq!(refused, Err(NotHandedOver::Down));
     assert_eq!(stopped.adapter.link(), Link::Down);
+}
+
+/// By what it tells: a packet may be what lets go of the last hub.
+pub async fn it_may_be_dropped_while_it_tells(engine: &dyn Engine) {
+    struct Owner(Mutex<Option<Arc<dyn Adapter>>>, Notify);
+
+    impl Inbox for Owner {
+        fn packet(&self, _: &Subject, _: Bytes) {
+            drop(self.0.lock().take());
+            self.1.notify_one();
+        }
+
+        fn entry(&self, _: &str, _: Position, _: Bytes) {}
+        fn link_changed(&self, _: Link) {}
+        fn interrupted(&self) {}
+    }
+
+    let (other, adapter) = (Node::up(engine).await, engine.adapter());
+    let owner = Arc::new(Owner(Mutex::default(), Notify::new()));
+    let room = subject("drop");
+    adapter.start(NodeId::new(random() as u64), owner.clone());
+    adapter.set_interest(&room, true);
+    let confirmed = async { while adapter.confirmed(&room).await.is_err() {} };
+    timeout(SOON, confirmed).await.expect("interest");
+    *owner.0.lock() = Some(adapter);
+    other.publish(&room, "go");
+    timeout(SOON, owner.1.notified()).await.expect("it is dropped");
 }
 
 /// What is appended to a room's log comes to the nodes that are interested in the room, as an entry with its position;

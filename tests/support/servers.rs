@@ -60,11 +60,20 @@ impl Server {
 
     /// Redis without snapshots, and with these lines of configuration.
     pub fn redis(lines: &[&str]) -> Self {
-        Self::new("redis-server", "redis-server", |port| {
+        Self::like_redis("redis-server", "redis-server", lines)
+    }
+
+    fn like_redis(program: &'static str, package: &'static str, lines: &[&str]) -> Self {
+        Self::new(program, package, |port| {
             let base =
                 ["--port", &port.to_string(), "--save", "", "--appendonly", "no", "--bind", "127.0.0.1"];
             base.into_iter().chain(lines.iter().copied()).map(str::to_owned).collect()
         })
+    }
+
+    /// Valkey, as `scripts/install` gets it, without snapshots.
+    pub fn valkey(lines: &[&str]) -> Self {
+        Self::like_redis("valkey-server", "valkey-server, or run scripts/install", lines)
     }
 
     /// NATS, with these arguments.
@@ -93,9 +102,11 @@ impl Server {
     pub fn start(&mut self) {
         let log = fs::File::create(self.folder.join("log")).expect("a folder of the test");
         let path = std::env::var("PATH").unwrap_or_default();
+        let ours = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).with_file_name("venv/bin");
         let child = Command::new(&self.program)
             .args(&self.arguments)
-            .env("PATH", path + ":/usr/sbin") // where Debian has nginx and haproxy, for root only
+            // Where Debian has nginx and haproxy, for root only; and what scripts/install got from elsewhere.
+            .env("PATH", format!("{path}:/usr/sbin:{}", ours.display()))
             .current_dir(&self.folder)
             .stdout(log.try_clone().expect("a file"))
             .stderr(log)

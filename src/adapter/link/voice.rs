@@ -4,12 +4,12 @@ use std::{
     collections::HashMap,
     sync::{
         Arc,
-        atomic::{AtomicU64, Ordering::Relaxed},
+        atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
     },
 };
 
 use bytes::Bytes;
-use parking_lot::Mutex;
+use parking_lot::{Mutex, ReentrantMutex, ReentrantMutexGuard};
 
 use super::Payload;
 use crate::adapter::{Inbox, Link, Subject};
@@ -21,7 +21,9 @@ pub(in crate::adapter) struct ShardId(pub(in crate::adapter) u64);
 /// Speaks to the inbox. No lock of a queue or of subscriptions may be held meanwhile: the hub may call the adapter
 /// under its own locks, and is called here.
 pub(in crate::adapter) struct Voice {
-    inbox: Mutex<Option<Arc<dyn Inbox>>>,
+    /// Held while it is told something. That may let go of the last hub, and so of the adapter, which hushes this.
+    inbox: ReentrantMutex<Arc<dyn Inbox>>,
+    hushed: AtomicBool,
     status: Mutex<Status>,
     pub(in crate::adapter) received: AtomicU64,
     pub(in crate::adapter) reconnects: AtomicU64,
@@ -61,7 +63,8 @@ impl Voice {
     pub(in crate::adapter) fn new(inbox: Arc<dyn Inbox>) -> Self {
         let status = Status { shards: HashMap::new(), complete: false, gap: false, link: Link::Down };
         Self {
-            inbox: Mutex::new(Some(inbox)),
+            inbox: ReentrantMutex::new(inbox),
+            hushed: AtomicBool::new(false),
             status: Mutex::new(status),
             received: AtomicU64::new(0),
             reconnects: AtomicU64::new(0),
@@ -70,8 +73,7 @@ impl Voice {
 
     /// Gives the inbox what came for a subject.
     pub(in crate::adapter) fn deliver(&self, subject: &Subject, payload: Payload) {
-        let inbox = self.inbox.lock();
-        let Some(inbox) = &*inbox else { return };
+        let Some(inbox) = self.speak() else { return };
         self.received.fetch_add(1, Relaxed);
         match (payload, subject) {
             (Payload::Packet(packet), _) => inbox.packet(subject, packet),
@@ -116,16 +118,21 @@ impl Voice {
         self.change(|status| status.complete = complete);
     }
 
-    /// Nothing is told from here on.
+    /// Nothing is told from here on. Waits for what is being told by another thread.
     pub(in crate::adapter) fn hush(&self) {
-        *self.inbox.lock() = None;
+        self.hushed.store(true, Relaxed);
+        drop(self.inbox.lock());
         self.status.lock().link = Link::Down;
+    }
+
+    fn speak(&self) -> Option<ReentrantMutexGuard<'_, Arc<dyn Inbox>>> {
+        let inbox = self.inbox.lock();
+        (!self.hushed.load(Relaxed)).then_some(inbox)
     }
 
     fn change(&self, change: impl FnOnce(&mut Status)) {
         // Taken first, so that changes are told in the order in which they are made.
-        let inbox = self.inbox.lock();
-        let Some(inbox) = &*inbox else { return };
+        let Some(inbox) = self.speak() else { return };
         let (changed, interrupted) = {
             let mut status = self.status.lock();
             change(&mut status);

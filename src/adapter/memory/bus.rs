@@ -47,6 +47,8 @@ type Lose = Box<dyn FnMut(NodeId, &Subject) -> bool + Send>;
 #[derive(Default)]
 struct Bus {
     nodes: BTreeMap<NodeId, Node>,
+    /// The link of those that come, unless it is up.
+    links: Option<Link>,
     lose: Option<Lose>,
     log: MemoryLog,
 }
@@ -54,6 +56,8 @@ struct Bus {
 /// One end of the bus.
 struct Node {
     link: Link,
+    /// It had a link once, over which it may have missed something.
+    was_up: bool,
     interests: HashSet<Subject>,
     queue: mpsc::Sender<Said>,
     place: Arc<Place>,
@@ -91,14 +95,16 @@ impl MemoryBus {
     /// Breaks or mends the link of one hub. While it is degraded nothing comes in, and while it is down nothing goes
     /// out either; what comes for the hub then is lost, and in the end it is told that it was interrupted.
     pub fn set_link(&self, node: NodeId, link: Link) {
-        let mut bus = self.0.lock();
-        let Some(node) = bus.nodes.get_mut(&node).filter(|node| node.link != link) else { return };
-        let was = std::mem::replace(&mut node.link, link);
-        node.say(Said::Link(link));
-        if was != Link::Up && link == Link::Up {
-            node.place.reconnects.fetch_add(1, Relaxed);
-            node.say(Said::Interrupted);
+        if let Some(node) = self.0.lock().nodes.get_mut(&node) {
+            node.set_link(link);
         }
+    }
+
+    /// Does the same with the links of all hubs, of those that come later too: the engine is away, or back.
+    pub fn set_links(&self, link: Link) {
+        let mut bus = self.0.lock();
+        bus.links = Some(link);
+        bus.nodes.values_mut().for_each(|node| node.set_link(link));
     }
 
     /// Loses packets and entries without a word: those for which `lose` says so, asked for each node that one would come to. It
@@ -151,9 +157,13 @@ impl MemoryBus {
             overflowed: AtomicBool::new(false),
         });
         tokio::spawn(tell(inbox, said, place.clone()));
-        let end = Node { link: Link::Up, interests: HashSet::new(), queue, place: place.clone() };
-        end.say(Said::Link(Link::Up));
-        self.0.lock().nodes.insert(node, end);
+        let mut bus = self.0.lock();
+        let link = bus.links.unwrap_or(Link::Up);
+        let interests = HashSet::new();
+        let end = Node { link, was_up: link == Link::Up, interests, queue, place: place.clone() };
+        end.say(Said::Link(link));
+        bus.nodes.insert(node, end);
+        drop(bus);
         place
     }
 
@@ -201,6 +211,18 @@ impl fmt::Debug for MemoryBus {
 }
 
 impl Node {
+    fn set_link(&mut self, link: Link) {
+        if self.link == link {
+            return;
+        }
+        self.link = link;
+        self.say(Said::Link(link));
+        if link == Link::Up && std::mem::replace(&mut self.was_up, true) {
+            self.place.reconnects.fetch_add(1, Relaxed);
+            self.say(Said::Interrupted);
+        }
+    }
+
     fn say(&self, said: Said) {
         if self.queue.try_send(said).is_err() {
             self.place.overflowed.store(true, Relaxed);

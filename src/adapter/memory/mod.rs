@@ -18,10 +18,14 @@ use super::{
     Retention, Slice, Subject, Unavailable,
 };
 
+/// The largest packet, unless said otherwise: as much as an adapter of Redis takes.
+const MAX_PACKET: usize = 8 << 20;
+
 /// One hub's end of a [`MemoryBus`].
 #[derive(Debug)]
 pub struct Memory {
     bus: MemoryBus,
+    max_packet: usize,
     place: OnceLock<Arc<Place>>,
     published: AtomicU64,
     refused: AtomicU64,
@@ -29,7 +33,15 @@ pub struct Memory {
 
 impl Memory {
     fn new(bus: MemoryBus) -> Self {
-        Self { bus, place: OnceLock::new(), published: AtomicU64::new(0), refused: AtomicU64::new(0) }
+        let (place, published, refused) = Default::default();
+        Self { bus, max_packet: MAX_PACKET, place, published, refused }
+    }
+
+    /// The largest packet: 8 MiB by default.
+    #[must_use]
+    pub fn max_packet_size(mut self, bytes: usize) -> Self {
+        self.max_packet = bytes;
+        self
     }
 
     fn if_up(&self) -> Result<(), Unavailable> {
@@ -38,6 +50,7 @@ impl Memory {
 
     fn try_publish(&self, subject: &Subject, packet: &Bytes) -> Result<(), NotHandedOver> {
         match self.link() {
+            _ if packet.len() > self.max_packet => return Err(NotHandedOver::TooLarge),
             Link::Up | Link::Degraded => self.bus.deliver(subject, packet),
             Link::Down => return Err(NotHandedOver::Down),
         }

@@ -68,13 +68,16 @@ const ANSWER_WITHIN: Duration = Duration::from_millis(950);
 /// not taken when its connection ends is [lost](AdapterTraffic::lost). A packet may have 8 MiB.
 ///
 /// In a Cluster packets of one subject keep their order, but those of different subjects may be in different shards,
-/// and overtake one another.
+/// and overtake one another. What a master refuses since a slot has moved is lost and counted, and not sent after it: its
+/// subscribers are on their way to the new master too, so it would be counted as taken and heard by nobody, or
+/// overtake what is sent there by now. Those who missed it are told of the [interruption](Inbox::interrupted);
+/// entries of logs are appended again.
 ///
 /// # History
 ///
 /// A room's log is one stream, and what an append does is one script. A log begins anew, under another epoch, when
-/// the server is another process than the one that wrote it: after a restart, a restore, a failover. So no position
-/// ever names two messages; see [`trust_engine`](Self::trust_engine). Keys expire: entries with their age, the epoch a
+/// the server is another process than the one that wrote it: after a restart, a restore, a failover, or when its slot
+/// moved. So no position ever names two messages, the one before the first message included; see [`trust_engine`](Self::trust_engine). Keys expire: entries with their age, the epoch a
 /// day after a room was last used, or after twice that age.
 pub struct Redis {
     options: Options,

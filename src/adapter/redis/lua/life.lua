@@ -29,6 +29,10 @@ end
 
 -- The epoch and the top of the log. A log that may have lost what it gave out begins anew: it has no meta, the meta
 -- is of another process (a restart, a restore, a failover), or entries are above the top.
+-- So no position names two messages. For an offset to be given out twice in an epoch, the top would have to go back
+-- in the memory of one process: it is written in the step that gives the offset out, and expires as a whole. That
+-- holds for the first offset as for the last, so a log that was only read keeps its epoch: an epoch that began with
+-- offset 1 would tell everybody who waits in an empty room that they lost what was never sent.
 local function life()
   local run = run_id()
   local known = redis.call('HMGET', meta, 'run', 'epoch', 'top')

@@ -1,16 +1,26 @@
-//! Several nodes over a Redis: what is said in a room is heard on all of them, and all know who is there.
-//!
-//! `cargo run --example redis --features redis -- [ADDRESS[,ADDRESS..]] [URL]`
-//!
-//! Each address is a node of its own; run it again with other addresses for nodes in other processes. Connect to
-//! `/ws?user=ann&room=lobby`, say something, or `/who`, `/count`, `/tell USER TEXT`.
+//! The chat of the examples `redis` and `nats`, of which each node runs one.
 
 use std::error::Error;
 
-use gustnado::{
-    Conn, Connector, Disconnect, Handler, Handshake, Hub, Reject, Text, adapter::Redis, async_trait,
-};
+use gustnado::{Conn, Connector, Disconnect, Handler, Handshake, Hub, Reject, Text, async_trait};
 use http::StatusCode;
+
+/// A node at each of the addresses, which are parted by commas.
+pub(crate) async fn serve(
+    addresses: &str,
+    hub: impl Fn() -> Result<Hub, Box<dyn Error>>,
+) -> Result<(), Box<dyn Error>> {
+    let mut nodes = tokio::task::JoinSet::new();
+    for address in addresses.split(',') {
+        let handler = Handler::new(Chat::default).hub(&hub()?);
+        let app = axum::Router::new().route_service("/ws", handler);
+        let listener = tokio::net::TcpListener::bind(address).await?;
+        println!("listening on {}", listener.local_addr()?);
+        nodes.spawn(async move { axum::serve(listener, app).await });
+    }
+    nodes.join_all().await.into_iter().collect::<Result<Vec<()>, _>>()?;
+    Ok(())
+}
 
 #[derive(Default)]
 struct Chat {
@@ -57,22 +67,4 @@ impl Connector for Chat {
         }
         Ok(())
     }
-}
-
-#[tokio::main]
-async fn main() -> Result<(), Box<dyn Error>> {
-    let mut arguments = std::env::args().skip(1);
-    let addresses = arguments.next().unwrap_or("127.0.0.1:8080".into());
-    let url = arguments.next().unwrap_or("redis://localhost".into());
-
-    let mut nodes = tokio::task::JoinSet::new();
-    for address in addresses.split(',') {
-        let hub = Hub::builder().adapter(Redis::new(&url)?).presence_in(|_| true).build();
-        let app = axum::Router::new().route_service("/ws", Handler::new(Chat::default).hub(&hub));
-        let listener = tokio::net::TcpListener::bind(address).await?;
-        println!("listening on {}", listener.local_addr()?);
-        nodes.spawn(async move { axum::serve(listener, app).await });
-    }
-    nodes.join_all().await.into_iter().collect::<Result<Vec<()>, _>>()?;
-    Ok(())
 }

@@ -2,9 +2,10 @@
 //!
 //! `cargo test --release --features redis,nats,testing --test scaling -- --ignored --nocapture`
 
-#[path = "support/inbox.rs"]
+mod hubs;
+#[path = "../support/inbox.rs"]
 mod inbox;
-#[path = "support/servers.rs"]
+#[path = "../support/servers.rs"]
 mod servers;
 
 use std::{
@@ -84,6 +85,8 @@ async fn figures_of_redis() {
     }
     rooms(&mut server, make).await;
     history("Redis", make).await;
+    hubs::publishing("Redis", &server, make).await;
+    hubs::recovery("Redis", make).await;
 }
 
 async fn rooms(server: &mut Server, make: impl Fn() -> Arc<dyn Adapter>) {
@@ -200,5 +203,7 @@ async fn figures_of_nats() {
         throughput("NATS", &server, listeners, make).await;
     }
     history("NATS", make).await;
+    hubs::publishing("NATS", &server, make).await;
+    hubs::recovery("NATS", make).await;
     logs(&server, make).await;
 }
