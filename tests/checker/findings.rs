@@ -18,6 +18,8 @@ pub struct Findings {
     pub accepted: usize,
     pub unknown: usize,
     pub rejected: usize,
+    /// How often an answer was lost, and the message was sent again.
+    pub unanswered: usize,
     /// What all subscribers got together.
     pub received: usize,
     /// Accepted messages that the final log does not have, and which those who did not get them were told.
@@ -41,7 +43,10 @@ impl Findings {
             match &line.what {
                 What::Fault { fault } => *it.faults.entry(fault.clone()).or_default() += 1,
                 What::Sent { id, .. } => drop(outcomes.entry(id).or_default()),
-                What::Answered { id, outcome, .. } => drop(outcomes.insert(id, Some(outcome))),
+                What::Answered { id, outcome, .. } => {
+                    it.unanswered += usize::from(*outcome == Outcome::Unknown);
+                    outcomes.insert(id, Some(outcome));
+                }
                 What::Received { .. } => it.received += 1,
                 What::Joined { asked: Some(_), lost: None, .. } => it.recovered += 1,
                 What::Joined { lost: Some(why), .. } | What::Lost { why, .. } => {
@@ -86,6 +91,7 @@ impl Findings {
         self.accepted += other.accepted;
         self.unknown += other.unknown;
         self.rejected += other.rejected;
+        self.unanswered += other.unanswered;
         self.received += other.received;
         self.lost_and_declared += other.lost_and_declared;
         self.lost_silently += other.lost_silently;
@@ -104,8 +110,8 @@ impl fmt::Display for Findings {
         writeln!(f, "faults             {}: {}", self.faults.values().sum::<usize>(), list(&self.faults))?;
         writeln!(
             f,
-            "published          {}: accepted {}, unknown {}, rejected {}",
-            self.published, self.accepted, self.unknown, self.rejected
+            "published          {}: accepted {}, unknown {}, rejected {}; sent again without an answer {}",
+            self.published, self.accepted, self.unknown, self.rejected, self.unanswered
         )?;
         writeln!(f, "received           {}", self.received)?;
         writeln!(f, "recovered          true {}, false: {}", self.recovered, list(&self.not_recovered))?;

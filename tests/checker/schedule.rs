@@ -56,6 +56,8 @@ pub struct Plan {
     pub pause: Duration,
     /// How many messages a publisher sends, at most.
     pub messages: usize,
+    /// How often there are five subscribers, three publishers and four guests.
+    pub crowds: usize,
 }
 
 impl Plan {
@@ -69,6 +71,7 @@ impl Plan {
             rough: 12 * SECOND,
             pause: SECOND * 3 / 2,
             messages: 60,
+            crowds: 1,
         }
     }
 }
@@ -90,7 +93,7 @@ pub async fn run(plan: &Plan, site: Arc<dyn Site>, sink: &Sink) {
         recover_max: plan.recover_max as u64,
         grace: millis(GRACE),
     });
-    let mut clients = start_clients(&world, plan.messages, &mut random);
+    let mut clients = start_clients(&world, plan, &mut random);
 
     while start.elapsed() < plan.rough {
         sleep(plan.pause.mul_f64(random.random())).await;
@@ -126,19 +129,19 @@ pub async fn run(plan: &Plan, site: Arc<dyn Site>, sink: &Sink) {
     }
 }
 
-fn start_clients(world: &World, messages: usize, random: &mut StdRng) -> JoinSet<()> {
+fn start_clients(world: &World, plan: &Plan, random: &mut StdRng) -> JoinSet<()> {
     let mut clients = JoinSet::new();
     let room = |number: usize| ROOMS[number % ROOMS.len()].to_owned();
-    for number in 0..5 {
+    for number in 0..5 * plan.crowds {
         let name = format!("sub-{number}");
         clients.spawn(workload::subscribe(world.clone(), name, room(number), random.random()));
     }
-    for number in 0..3 {
+    for number in 0..3 * plan.crowds {
         let name = format!("pub-{number}");
-        clients.spawn(workload::publish(world.clone(), name, room(number), messages, random.random()));
+        clients.spawn(workload::publish(world.clone(), name, room(number), plan.messages, random.random()));
     }
-    for number in 0..4 {
-        let (name, last) = (format!("guest-{number}"), number / ROOMS.len());
+    for number in 0..4 * plan.crowds {
+        let (name, last) = (format!("guest-{number}"), number / ROOMS.len() % 2);
         clients.spawn(workload::visit(world.clone(), name, room(number), random.random(), last));
     }
     clients

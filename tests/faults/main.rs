@@ -93,7 +93,8 @@ async fn catches(bug: Bug, rule: &str) -> bool {
 
 /// One run, whose lines and logs are left in a folder of that name; with the number of connections that clients reset.
 async fn round(kind: Kind, seed: u64, rough: Duration, bug: Bug, name: &str) -> (Findings, usize) {
-    let plan = || Plan { rough, pause: Duration::from_secs(3), messages: usize::MAX, ..Plan::new(seed) };
+    let plan =
+        || Plan { rough, pause: Duration::from_secs(3), messages: usize::MAX, crowds: 2, ..Plan::new(seed) };
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).with_file_name("faults").join(name);
     // There may be one of an earlier run.
     let _ = fs::remove_dir_all(&folder);

@@ -1,10 +1,13 @@
-//! A node as a process of its own, which serves what clients of a run connect to until it is killed.
+//! A node as a process of its own, which serves what clients of a run connect to until it is killed or asked to end.
 
-use std::{error::Error, fs::File, path::PathBuf, sync::Mutex};
+use std::{error::Error, fs::File, path::PathBuf, sync::Mutex, time::Duration};
 
-use gustnado::{adapter::Retention, serve};
+use gustnado::{Shutdown, adapter::Retention, serve};
 use serde::{Deserialize, Serialize};
-use tokio::net::TcpListener;
+use tokio::{
+    net::TcpListener,
+    signal::unix::{SignalKind, signal},
+};
 
 use crate::{
     checker::workload,
@@ -40,7 +43,10 @@ pub(crate) fn main(arguments: &[String]) -> Result<(), Box<dyn Error>> {
     runtime.block_on(async {
         let hub = workload::hub(Faulty::new(engine.adapter(&url)?, bug), Retention::last(kept), recover_max);
         let listener = TcpListener::bind(("127.0.0.1", port)).await?;
-        serve(listener, workload::handler(&hub)).await;
+        let mut terminated = signal(SignalKind::terminate())?;
+        let asked = async move { terminated.recv().await.unwrap_or_default() };
+        let plan = Shutdown::default().deadline(Duration::from_secs(1));
+        serve(listener, workload::handler(&hub)).hub(&hub).shutdown_on(asked, plan).await;
         Ok(())
     })
 }

@@ -29,7 +29,7 @@ use crate::{
 
 /// As likely together as those of an engine.
 const NODE_FAULTS: [&str; 6] =
-    ["node killed", "node killed", "node killed", "node frozen", "node frozen", "node frozen"];
+    ["node killed", "node killed", "node stopped", "node frozen", "node frozen", "node frozen"];
 
 pub(crate) struct Processes {
     plan: Plan,
@@ -104,6 +104,7 @@ impl Site for Processes {
         self.parts(|parts| match (fault, parts.nodes.choose_mut(random)) {
             ("node killed", Some(node)) => node.kill(),
             ("node frozen", Some(node)) => node.freeze(true),
+            ("node stopped", Some(node)) => node.stop(),
             _ => parts.engine.break_it(fault, random),
         });
     }

@@ -159,6 +159,14 @@ impl Server {
         }
     }
 
+    /// Asks it to end, and waits until it has.
+    pub fn stop(&mut self) {
+        if self.is_up() {
+            self.signal("TERM");
+            self.child.take().expect("it runs").wait().expect("it ends");
+        }
+    }
+
     /// Stops it without its connections noticing, or lets it go on; nothing, if it was killed.
     pub fn freeze(&mut self, frozen: bool) {
         if self.child.is_none() {
