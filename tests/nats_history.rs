@@ -168,19 +168,41 @@ async fn a_log_whose_store_is_gone_begins_anew() {
     assert_eq!(append(&two, "r", "next").await, Ok(Position { offset: 2, ..after }));
     assert_eq!(read(&two, "r", before).await.entries, Err(Gap::Epoch));
     // Deleted beneath a server that goes on.
-    delete(&server, "gustnado=room=r").await;
+    tell_jetstream(&server, "STREAM.DELETE.gustnado=room=r", "").await;
     let tops = one.history().tops(&["r"]).await;
     assert_eq!(tops, Ok(vec![None]));
     let anew = append(&two, "r", "anew").await.expect("the server is there");
     assert!(anew.epoch != after.epoch && anew.offset == 1, "{anew:?}");
 }
 
-async fn delete(server: &Server, stream: &str) {
-    let client =
-        async_nats::connect(format!("nats://127.0.0.1:{}", server.port)).await.expect("the server is there");
-    let answer =
-        client.request(format!("$JS.API.STREAM.DELETE.{stream}"), "".into()).await.expect("an answer");
-    assert!(answer.payload.ends_with(br#""success":true}"#), "{answer:?}");
+async fn tell_jetstream(server: &Server, what: &str, body: &'static str) {
+    let url = format!("nats://127.0.0.1:{}", server.port);
+    let client = async_nats::connect(url).await.expect("the server is there");
+    let answer = client.request(format!("$JS.API.{what}"), body.into()).await.expect("an answer");
+    let answer = String::from_utf8_lossy(&answer.payload);
+    assert!(answer.contains(r#""success":true"#), "{answer}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_deleted_by_hand_is_trimmed_with_all_before_it() {
+    let server = with_logs();
+    let node = Node::up(nats(&server)).await;
+    let mut positions = Vec::new();
+    for text in ["1", "2", "3", "4", "5"] {
+        positions.push(append(&node, "r", text).await.expect("the server is there"));
+    }
+    tell_jetstream(&server, "STREAM.MSG.DELETE.gustnado=room=r", r#"{"seq":3}"#).await;
+    assert_eq!(read(&node, "r", positions[0]).await.entries, Err(Gap::Trimmed));
+    for from in [ReadFrom::Last(5), positions[2].into()] {
+        assert_eq!(texts(&read(&node, "r", from).await), [(4, "4"), (5, "5")]);
+    }
+    tell_jetstream(&server, "STREAM.PURGE.gustnado=room=r", "").await;
+    let slice = read(&node, "r", positions[3]).await;
+    assert_eq!(
+        (slice.top, slice.entries),
+        (positions[4], Err(Gap::Trimmed)),
+        "the position outlives the entries"
+    );
 }
 
 /// An older copy of the store in the place of a newer one, as a restore does it; a power failure leaves the same.
@@ -420,6 +442,11 @@ async fn a_log_on_three_servers_outlives_one_of_them() {
         }
         let position = put(&nodes[number as usize % 2], &number.to_string()).await;
         assert_eq!(position, Position { offset: number + 1, ..first });
+        // Also from a replica that does not have it yet. Nobody may lead at the moment.
+        let before = Position { offset: number, ..first };
+        if let Ok(slice) = nodes[0].history().read("r", before.into(), 1_000, KEPT).await {
+            assert_eq!(texts(&slice), [(number + 1, number.to_string().as_str())]);
+        }
     }
     let slice = async {
         loop {

@@ -174,6 +174,18 @@ impl Server {
         }
         self.signal(if frozen { "STOP" } else { "CONT" });
         self.frozen = frozen;
+        // On a busy machine some of its threads go on for a moment.
+        while frozen && !self.all_threads_are_stopped() {
+            std::thread::yield_now();
+        }
+    }
+
+    fn all_threads_are_stopped(&self) -> bool {
+        let threads = fs::read_dir(format!("/proc/{}/task", self.id())).expect("Linux");
+        threads.flatten().all(|thread| {
+            let stat = fs::read_to_string(thread.path().join("stat")).unwrap_or_default();
+            stat.rsplit(')').next().is_none_or(|state| state.trim_start().starts_with('T'))
+        })
     }
 
     fn signal(&self, name: &str) {

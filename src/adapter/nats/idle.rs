@@ -36,7 +36,7 @@ impl Logs {
     }
 
     async fn delete_idle_now(&self, after: Duration) -> Result<(), Failure> {
-        let api = self.server().ok_or(Failure::NoAnswer)?;
+        let api = self.api()?;
         let (mut idle, mut seen) = (Vec::new(), 0);
         loop {
             let page = json!({ "offset": seen, "subject": self.setup.all_entries() }).to_string();
@@ -63,7 +63,7 @@ impl Logs {
 
     /// Those of rooms that no node has a member in: a packet to such a room comes back at once. Nodes ignore it.
     async fn not_followed<'a>(&self, infos: &'a [Info]) -> Result<Vec<&'a Info>, Failure> {
-        let client = self.server().ok_or(Failure::NoAnswer)?.0;
+        let client = self.api()?.0;
         let inbox = client.new_inbox();
         let mut answers = client.subscribe(format!("{inbox}.*")).await.map_err(|_| Failure::NoAnswer)?;
         for (place, info) in infos.iter().enumerate() {

@@ -11,13 +11,11 @@
 //! gives which one that is.
 
 use std::{
-    collections::HashMap,
-    ops::RangeInclusive,
     sync::atomic::{AtomicBool, Ordering::Relaxed},
-    time::{Duration, SystemTime},
+    time::Duration,
 };
 
-use async_nats::{Client, HeaderValue, Message, header};
+use async_nats::{Client, Message, header};
 use async_trait::async_trait;
 use bytes::Bytes;
 use parking_lot::Mutex;
@@ -27,35 +25,25 @@ use tokio::time::{Instant, sleep, timeout, timeout_at};
 use super::{
     ANSWER_WITHIN,
     api::{Api, Appended, Failure, parse},
-    stream::{Info, KEY_AGE, Setup, State, time},
+    known::Ends,
+    stream::{Info, Setup, State},
 };
-use crate::adapter::{AppendError, Epoch, Gap, History, Position, ReadFrom, Retention, Slice, Unavailable};
+use crate::adapter::{AppendError, Epoch, History, Position, ReadFrom, Retention, Slice, Unavailable};
 
 /// How long to wait before asking again a server that was not ready.
-const ASK_AGAIN: Duration = Duration::from_millis(50);
-/// How often entries are asked for that should be there: a replica may not have them yet.
-const TRIES: usize = 5;
-/// Of so many rooms is remembered where their logs end.
-const KNOWN: usize = 16 * 1024;
+pub(super) const ASK_AGAIN: Duration = Duration::from_millis(50);
 
 pub(super) struct Logs {
     pub(super) setup: Setup,
     server: Mutex<Option<Api>>,
     /// The server has said so.
     has_none: AtomicBool,
-    known: Mutex<HashMap<Box<str>, Known>>,
-}
-
-/// What was last heard of a log.
-#[derive(Debug, Clone, Copy)]
-struct Known {
-    top: Position,
-    retention: Retention,
+    known: Ends,
 }
 
 impl Logs {
     pub(super) fn new(setup: Setup) -> Self {
-        Self { setup, server: Mutex::default(), has_none: AtomicBool::new(false), known: Mutex::default() }
+        Self { setup, server: Mutex::default(), has_none: AtomicBool::new(false), known: Ends::default() }
     }
 
     /// There is a connection. Returns when it is known whether the server keeps logs.
@@ -85,49 +73,25 @@ impl Logs {
         let epoch = self.setup.epoch_of(headers.get(header::NATS_SUBJECT)?.as_str())?;
         let offset = headers.get(header::NATS_SEQUENCE)?.as_str().parse().ok()?;
         let position = Position { epoch, offset };
-        self.heard(room, position);
+        self.known.heard(room, position);
         Some(position)
     }
 
-    pub(super) fn server(&self) -> Option<Api> {
-        self.server.lock().clone()
-    }
-
-    fn api(&self) -> Result<Api, Failure> {
-        self.server().ok_or_else(|| Failure::Refused("the server is away".into()))
-    }
-
-    fn known(&self, room: &str) -> Option<Known> {
-        self.known.lock().get(room).copied()
-    }
-
-    /// A log that is known goes up to here, at least.
-    fn heard(&self, room: &str, position: Position) {
-        if let Some(Known { top, .. }) = self.known.lock().get_mut(room)
-            && top.epoch == position.epoch
-        {
-            top.offset = top.offset.max(position.offset);
-        }
-    }
-
-    fn learn(&self, room: &str, top: Position, retention: Retention) {
-        let mut all = self.known.lock();
-        if all.len() >= KNOWN && !all.contains_key(room) {
-            all.clear();
-        }
-        let known = all.entry(room.into()).or_insert(Known { top, retention });
-        known.retention = retention;
-        if known.top.epoch != top.epoch || known.top.offset < top.offset {
-            known.top = top;
-        }
+    pub(super) fn api(&self) -> Result<Api, Failure> {
+        self.server.lock().clone().ok_or_else(|| Failure::Refused("the server is away".into()))
     }
 
     /// Looks at the stream of a room, which is made if there is none, and keeps what it should.
-    async fn open(&self, api: &Api, room: &str, retention: Retention) -> Result<(Position, State), Failure> {
+    pub(super) async fn open(
+        &self,
+        api: &Api,
+        room: &str,
+        retention: Retention,
+    ) -> Result<(Position, State), Failure> {
         let too_long = || Failure::Refused("the room's name is too long for a stream".into());
         let name = self.setup.name(room).ok_or_else(too_long)?;
         loop {
-            let before = self.known(room);
+            let before = self.known.get(room);
             let mut info = match api.ask::<Info>(&format!("STREAM.INFO.{name}"), "").await {
                 Err(Failure::Absent) => {
                     let config = self.setup.config(room, new_epoch(), retention);
@@ -154,11 +118,11 @@ impl Logs {
             };
             let Some(epoch) = info.epoch(&self.setup) else { return Err(Failure::NameIsTaken) };
             let top = info.top(epoch);
-            if before.is_some_and(|before| is_rolled_back(before.top, top)) {
+            if before.is_some_and(|before| before.has_lost_some(top)) {
                 self.begin_anew(api, room, &name).await?;
                 continue;
             }
-            self.learn(room, top, retention);
+            self.known.learn(room, top, retention);
             return Ok((top, info.state));
         }
     }
@@ -167,48 +131,10 @@ impl Logs {
     /// positions that other messages had: it is deleted.
     async fn begin_anew(&self, api: &Api, room: &str, name: &str) -> Result<(), Failure> {
         tracing::warn!(target: "gustnado", room, "the log has lost entries, and begins anew");
-        self.known.lock().remove(room);
+        self.known.forget(room);
         match api.ask::<IgnoredAny>(&format!("STREAM.DELETE.{name}"), "").await {
             Ok(_) | Err(Failure::Absent) => Ok(()),
             Err(why) => Err(why),
-        }
-    }
-
-    async fn read_now(
-        &self,
-        room: &str,
-        from: ReadFrom,
-        max: usize,
-        retention: Retention,
-    ) -> Result<Slice, Failure> {
-        let api = self.api()?;
-        let mut tries = 0;
-        loop {
-            let (top, state) = self.open(&api, room, retention).await?;
-            let offsets = match wanted(top, &state, from, max) {
-                Ok(offsets) => offsets,
-                Err(gap) => return Ok(Slice { top, entries: Err(gap) }),
-            };
-            let Some(name) = self.setup.name(room) else { return Err(Failure::Absent) };
-            let asks: Vec<_> = offsets.clone().map(|offset| get(&name, offset)).collect();
-            let answers = api.ask_all(asks.into_iter()).await?;
-            let entries = self.setup.entries(room, top.epoch);
-            let oldest = SystemTime::now().checked_sub(retention.age()).filter(|_| retention.age() < KEY_AGE);
-            let found = answers.iter().map(|answer| entry(answer, &entries, oldest));
-            let mut found: Vec<_> = offsets.zip(found).collect();
-            tries += 1;
-            if tries < TRIES && found.iter().any(|(_, found)| *found == Err(Gone::Missing)) {
-                // Trimmed meanwhile, or not yet where it was asked for.
-                sleep(ASK_AGAIN).await;
-                continue;
-            }
-            let gone = found.iter().rposition(|(_, found)| found.is_err()).map_or(0, |last| last + 1);
-            if gone > 0 && matches!(from, ReadFrom::After(_)) {
-                return Ok(Slice { top, entries: Err(Gap::Trimmed) });
-            }
-            let kept = found.drain(gone..);
-            let entries = kept.filter_map(|(offset, found)| Some((offset, found.ok()?))).collect();
-            return Ok(Slice { top, entries: Ok(entries) });
         }
     }
 
@@ -216,7 +142,8 @@ impl Logs {
         let api = self.api()?;
         // A room whose name is too long has no log.
         let named = rooms.iter().enumerate();
-        let named = named.filter_map(|(place, room)| Some((place, self.known(room), self.setup.name(room)?)));
+        let named =
+            named.filter_map(|(place, room)| Some((place, self.known.get(room), self.setup.name(room)?)));
         let named: Vec<_> = named.collect();
         let asks = named.iter().map(|(_, _, name)| (format!("STREAM.INFO.{name}"), Bytes::new()));
         let answers = api.ask_all(asks).await?;
@@ -227,11 +154,11 @@ impl Logs {
                 answer => answer?,
             };
             let Some(top) = info.epoch(&self.setup).map(|epoch| info.top(epoch)) else { continue };
-            if before.is_some_and(|before| is_rolled_back(before.top, top)) {
+            if before.is_some_and(|before| before.has_lost_some(top)) {
                 self.begin_anew(&api, rooms[*place], name).await?;
                 continue;
             }
-            self.heard(rooms[*place], top);
+            self.known.heard(rooms[*place], top);
             tops[*place] = Some(top);
         }
         Ok(tops)
@@ -248,7 +175,8 @@ impl History for Logs {
         retention: Retention,
     ) -> Result<Position, AppendError> {
         let deadline = Instant::now() + ANSWER_WITHIN;
-        let mut known = self.known(room).filter(|known| known.retention == retention).map(|known| known.top);
+        let mut known =
+            self.known.get(room).filter(|known| known.retention == retention).map(|known| known.top);
         loop {
             let open = async {
                 let api = self.api()?;
@@ -271,7 +199,7 @@ impl History for Logs {
                         let _ = timeout_at(deadline, self.begin_anew(&api, room, &name)).await;
                         return Err(AppendError::Unknown);
                     }
-                    self.heard(room, position);
+                    self.known.heard(room, position);
                     return Ok(position);
                 }
                 // No stream takes entries of that epoch: the log has begun anew.
@@ -302,52 +230,6 @@ impl History for Logs {
         let tops = timeout(ANSWER_WITHIN, self.tops_now(rooms)).await;
         tops.map_err(|_| Unavailable)?.map_err(|_| Unavailable)
     }
-}
-
-/// Why an entry is not given.
-#[derive(Debug, PartialEq, Eq)]
-enum Gone {
-    /// The server did not have it.
-    Missing,
-    /// It is older than what is kept.
-    Expired,
-}
-
-/// Which entries are asked for, if the log may have all of them.
-fn wanted(top: Position, state: &State, from: ReadFrom, max: usize) -> Result<RangeInclusive<u64>, Gap> {
-    let end = top.offset;
-    let first = if state.messages == 0 { end + 1 } else { state.first_seq };
-    match from {
-        ReadFrom::Last(count) => {
-            let count = count.min(max) as u64;
-            Ok(first.max((end + 1).saturating_sub(count))..=end)
-        }
-        ReadFrom::After(position) if position.epoch != top.epoch || position.offset > end => Err(Gap::Epoch),
-        ReadFrom::After(position) if position.offset + 1 < first => Err(Gap::Trimmed),
-        ReadFrom::After(position) if end - position.offset > max as u64 => Err(Gap::Limit),
-        ReadFrom::After(position) => Ok(position.offset + 1..=end),
-    }
-}
-
-fn get(stream: &str, offset: u64) -> (String, Bytes) {
-    (format!("DIRECT.GET.{stream}"), format!(r#"{{"seq":{offset}}}"#).into())
-}
-
-/// An entry of the epoch that these subjects are of.
-fn entry(answer: &Message, entries: &str, oldest: Option<SystemTime>) -> Result<Bytes, Gone> {
-    let header =
-        |name| answer.headers.as_ref().and_then(|headers| headers.get(name)).map(HeaderValue::as_str);
-    if answer.status.is_some() || header(header::NATS_SUBJECT) != Some(entries) {
-        return Err(Gone::Missing);
-    }
-    match oldest {
-        Some(oldest) if header(header::NATS_TIME_STAMP).and_then(time) <= Some(oldest) => Err(Gone::Expired),
-        _ => Ok(answer.payload.clone()),
-    }
-}
-
-fn is_rolled_back(before: Position, now: Position) -> bool {
-    before.epoch == now.epoch && now.offset < before.offset
 }
 
 fn new_epoch() -> Epoch {

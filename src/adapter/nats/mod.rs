@@ -4,7 +4,9 @@ mod api;
 mod echo;
 mod idle;
 mod interests;
+mod known;
 mod log;
+mod read;
 mod session;
 mod stream;
 

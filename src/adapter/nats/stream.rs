@@ -95,6 +95,13 @@ impl Setup {
     }
 }
 
+impl State {
+    /// Whether some were deleted between the first and the last, as an operator can.
+    pub(super) fn has_holes(&self) -> bool {
+        self.messages > 0 && self.last_seq.saturating_sub(self.first_seq) >= self.messages
+    }
+}
+
 impl Info {
     /// Which life of a log it is.
     pub(super) fn epoch(&self, setup: &Setup) -> Option<Epoch> {
