@@ -56,9 +56,9 @@ pub(crate) struct Receiver {
     /// The frame whose payload is being received.
     frame: Option<Frame>,
     /// The payload of a control frame that is not here whole.
-    control: BytesMut,
-    /// The message whose frames are being received.
-    message: Option<Partial>,
+    control: Option<Box<BytesMut>>,
+    /// The message whose frames are being received. Boxed, as the above, since mostly there is none.
+    message: Option<Box<Partial>>,
     /// What is left of the allocation that small payloads share.
     chunk: BytesMut,
     /// There if messages may be compressed.
@@ -92,7 +92,7 @@ impl Receiver {
             header: [0; MAX_HEADER],
             header_len: 0,
             frame: None,
-            control: BytesMut::new(),
+            control: None,
             message: None,
             chunk: BytesMut::new(),
         }
@@ -267,16 +267,12 @@ impl Receiver {
         let (piece, rest) = input.split_at(frame.missing.min(input.len()));
         *input = rest;
         if frame.opcode.is_control() {
-            let start = self.control.len();
-            self.control.extend_from_slice(piece);
-            frame.take(&mut self.control[start..]);
+            let control = self.control.get_or_insert_default();
+            let start = control.len();
+            control.extend_from_slice(piece);
+            frame.take(&mut control[start..]);
         } else {
-            let partial = self.message.get_or_insert_with(|| Partial {
-                data: BytesMut::new(),
-                utf8: (frame.opcode == OpCode::Text).then(Utf8::default),
-                fragments: 0,
-                compressed: frame.compressed,
-            });
+            let partial = self.message.get_or_insert_with(|| Box::new(Partial::new(frame)));
             let start = partial.data.len();
             if let Some(inflater) = self.inflater.as_mut().filter(|_| partial.compressed) {
                 let limit = self.limits.max_message_size;
@@ -299,7 +295,8 @@ impl Receiver {
     fn end_of_frame(&mut self) -> Result<Option<Event>, ProtocolError> {
         let Some(frame) = self.frame.take() else { return Ok(None) };
         if frame.opcode.is_control() {
-            return control(frame.opcode, std::mem::take(&mut self.control).freeze()).map(Some);
+            let payload = self.control.take().map_or_else(Bytes::new, |payload| payload.freeze());
+            return control(frame.opcode, payload).map(Some);
         }
         if !frame.fin {
             if let Some(partial) = &mut self.message {
@@ -322,6 +319,16 @@ impl Frame {
 }
 
 impl Partial {
+    /// The message that begins with this frame.
+    fn new(frame: &Frame) -> Self {
+        Self {
+            data: BytesMut::new(),
+            utf8: (frame.opcode == OpCode::Text).then(Utf8::default),
+            fragments: 0,
+            compressed: frame.compressed,
+        }
+    }
+
     fn check_from(&mut self, start: usize) -> Result<(), ProtocolError> {
         match &mut self.utf8 {
             Some(utf8) => Ok(utf8.push(&self.data[start..])?),
