@@ -1,6 +1,9 @@
 //! Counters that the lower layers add to and anybody may read.
 
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::{
+    OnceLock,
+    atomic::{AtomicU64, Ordering::Relaxed},
+};
 
 /// What went over one connection, or over all connections of a handler.
 ///
@@ -31,19 +34,33 @@ pub struct Traffic {
     pub rate_limited: u64,
 }
 
+/// What a session counts for each message, before it tells the connection.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Flow {
+    pub(crate) messages_received: u64,
+    pub(crate) bytes_received: u64,
+    pub(crate) messages_sent: u64,
+    pub(crate) bytes_sent: u64,
+}
+
 /// What an outbox has dropped.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Dropped {
     pub(crate) newest: u64,
     pub(crate) oldest: u64,
     pub(crate) unsent: u64,
 }
 
-impl Traffic {
-    pub(crate) fn add_dropped(&mut self, dropped: Dropped) {
-        self.dropped_newest += dropped.newest;
-        self.dropped_oldest += dropped.oldest;
-        self.unsent += dropped.unsent;
+impl From<Flow> for Traffic {
+    fn from(flow: Flow) -> Self {
+        let Flow { messages_received, bytes_received, messages_sent, bytes_sent } = flow;
+        Self { messages_received, bytes_received, messages_sent, bytes_sent, ..Self::default() }
+    }
+}
+
+impl From<Dropped> for Traffic {
+    fn from(Dropped { newest, oldest, unsent }: Dropped) -> Self {
+        Self { dropped_newest: newest, dropped_oldest: oldest, unsent, ..Self::default() }
     }
 }
 
@@ -95,6 +112,12 @@ pub(crate) struct TrafficCounters {
     bytes_received: AtomicU64,
     messages_sent: AtomicU64,
     bytes_sent: AtomicU64,
+    /// Boxed, since most connections never have any.
+    rare: OnceLock<Box<RareCounters>>,
+}
+
+#[derive(Debug, Default)]
+struct RareCounters {
     dropped_newest: AtomicU64,
     dropped_oldest: AtomicU64,
     unsent: AtomicU64,
@@ -104,35 +127,48 @@ pub(crate) struct TrafficCounters {
 
 impl TrafficCounters {
     pub(crate) fn add(&self, traffic: &Traffic) {
-        let pairs = [
-            (&self.messages_received, traffic.messages_received),
-            (&self.bytes_received, traffic.bytes_received),
-            (&self.messages_sent, traffic.messages_sent),
-            (&self.bytes_sent, traffic.bytes_sent),
-            (&self.dropped_newest, traffic.dropped_newest),
-            (&self.dropped_oldest, traffic.dropped_oldest),
-            (&self.unsent, traffic.unsent),
-            (&self.ignored, traffic.ignored),
-            (&self.rate_limited, traffic.rate_limited),
-        ];
-        for (counter, more) in pairs {
-            if more > 0 {
-                counter.fetch_add(more, Relaxed);
-            }
+        let Traffic { messages_received, bytes_received, messages_sent, bytes_sent, .. } = *traffic;
+        add_each([
+            (&self.messages_received, messages_received),
+            (&self.bytes_received, bytes_received),
+            (&self.messages_sent, messages_sent),
+            (&self.bytes_sent, bytes_sent),
+        ]);
+        let Traffic { dropped_newest, dropped_oldest, unsent, ignored, rate_limited, .. } = *traffic;
+        if dropped_newest | dropped_oldest | unsent | ignored | rate_limited > 0 {
+            let rare = self.rare.get_or_init(Box::default);
+            add_each([
+                (&rare.dropped_newest, dropped_newest),
+                (&rare.dropped_oldest, dropped_oldest),
+                (&rare.unsent, unsent),
+                (&rare.ignored, ignored),
+                (&rare.rate_limited, rate_limited),
+            ]);
         }
     }
 
     pub(crate) fn read(&self) -> Traffic {
+        let rare = |counter: fn(&RareCounters) -> &AtomicU64| {
+            self.rare.get().map_or(0, |rare| counter(rare).load(Relaxed))
+        };
         Traffic {
             messages_received: self.messages_received.load(Relaxed),
             bytes_received: self.bytes_received.load(Relaxed),
             messages_sent: self.messages_sent.load(Relaxed),
             bytes_sent: self.bytes_sent.load(Relaxed),
-            dropped_newest: self.dropped_newest.load(Relaxed),
-            dropped_oldest: self.dropped_oldest.load(Relaxed),
-            unsent: self.unsent.load(Relaxed),
-            ignored: self.ignored.load(Relaxed),
-            rate_limited: self.rate_limited.load(Relaxed),
+            dropped_newest: rare(|rare| &rare.dropped_newest),
+            dropped_oldest: rare(|rare| &rare.dropped_oldest),
+            unsent: rare(|rare| &rare.unsent),
+            ignored: rare(|rare| &rare.ignored),
+            rate_limited: rare(|rare| &rare.rate_limited),
+        }
+    }
+}
+
+fn add_each<const N: usize>(pairs: [(&AtomicU64, u64); N]) {
+    for (counter, more) in pairs {
+        if more > 0 {
+            counter.fetch_add(more, Relaxed);
         }
     }
 }

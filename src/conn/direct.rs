@@ -4,7 +4,7 @@ use std::{collections::VecDeque, io::IoSlice, sync::atomic::Ordering::Relaxed};
 
 use tokio::runtime::Handle;
 
-use crate::stats::Traffic;
+use crate::stats::{Flow, Traffic};
 
 use super::{Conn, Inner, State, rope::MAX_SLICES};
 
@@ -68,11 +68,11 @@ impl Inner {
     /// Writes what is queued, or leaves it to the session.
     fn write_now(&self) {
         let mut state = self.state.lock();
-        let mut traffic = Traffic::default();
-        let written = state.write_now(&mut traffic);
-        traffic.add_dropped(state.outbox.take_dropped());
-        self.count(&traffic);
-        if traffic.bytes_sent > 0 {
+        let mut flow = Flow::default();
+        let written = state.write_now(&mut flow);
+        self.count(&Traffic::from(flow));
+        self.count(&Traffic::from(state.outbox.take_dropped()));
+        if flow.bytes_sent > 0 {
             self.drained(&state);
         }
         if written {
@@ -92,7 +92,7 @@ impl State {
     }
 
     /// Whether everything was written, and the session has nothing to do.
-    fn write_now(&mut self, traffic: &mut Traffic) -> bool {
+    fn write_now(&mut self, flow: &mut Flow) -> bool {
         let Some(tcp) = self.tcp.as_ref().filter(|_| self.flowing) else { return false };
         if self.ping_requested || self.cut || self.outbox.is_closing() {
             return false;
@@ -110,8 +110,8 @@ impl State {
                 self.flowing = false;
                 return false;
             };
-            traffic.bytes_sent += count as u64;
-            traffic.messages_sent += self.outbox.written(count, &mut self.rest);
+            flow.bytes_sent += count as u64;
+            flow.messages_sent += self.outbox.written(count, &mut self.rest);
         }
         true
     }

@@ -93,16 +93,15 @@ pub(crate) struct Inner {
     home: Arc<dyn Watcher>,
     /// What the connector's layer keeps here for those who only have the connection.
     #[cfg(feature = "commands")]
-    attached: OnceLock<Arc<dyn Any + Send + Sync>>,
+    attached: OnceLock<Box<Arc<dyn Any + Send + Sync>>>,
     protocol: Option<Box<str>>,
     /// There if messages may be compressed. Boxed, since many clients offer nothing.
     compressing: Option<Box<Compressing>>,
     peer: OnceLock<SocketAddr>,
     state: Mutex<State>,
-    /// Held by the one sender whose turn it is to wait for room.
-    turn: tokio::sync::Mutex<()>,
-    /// Told when there is room again, when a close has begun and when the connection is over.
-    changed: Notify,
+    /// Made when somebody waits for the first time. Who tells looks for it under the lock of `state`, or after having
+    /// held it, and who waits holds it once before looking at what is waited for: so nobody is missed.
+    waiting: OnceLock<Box<Waiting>>,
     /// Boxed, since it is needed once, when much else is given back.
     closed: OnceLock<Box<Closed>>,
     traffic: TrafficCounters,
@@ -122,10 +121,20 @@ pub(crate) struct Inner {
     reconfigured: AtomicBool,
 }
 
+/// Where tasks wait for a connection.
+#[derive(Default)]
+struct Waiting {
+    /// Held by the one sender whose turn it is to wait for room.
+    turn: tokio::sync::Mutex<()>,
+    /// Told when there is room again, when a close has begun and when the connection is over.
+    changed: Notify,
+}
+
 pub(crate) struct State {
     pub(crate) outbox: Outbox,
-    /// What the transport did not take of a message's frame: it goes before everything else.
-    pub(crate) rest: Rope,
+    /// What the transport did not take of a message's frame: it goes before everything else. Boxed, since mostly it
+    /// took all.
+    pub(crate) rest: Option<Box<Rope>>,
     /// The half of plain TCP that writes; `None` for other transports, and when the connection is over.
     pub(crate) tcp: Option<OwnedWriteHalf>,
     /// The transport has taken all that there was: nothing has to go before what is queued.
@@ -136,7 +145,7 @@ pub(crate) struct State {
     pub(crate) cut: bool,
     /// Why this side closes, when something went wrong.
     pub(crate) cause: Option<Arc<Cause>>,
-    waiting: usize,
+    waiting: u32,
     waker: Option<Waker>,
 }
 
@@ -161,7 +170,7 @@ impl Conn {
         let takeover = compression.as_ref().is_some_and(|agreed| agreed.outgoing().takeover());
         let state = State {
             outbox: Outbox::holding(takeover),
-            rest: Rope::default(),
+            rest: None,
             tcp: None,
             flowing: false,
             config,
@@ -183,8 +192,7 @@ impl Conn {
             compressing: compression.map(Compressing::new),
             peer: peer.map(OnceLock::from).unwrap_or_default(),
             state: Mutex::new(state),
-            turn: tokio::sync::Mutex::new(()),
-            changed: Notify::new(),
+            waiting: OnceLock::new(),
             closed: OnceLock::new(),
             traffic: TrafficCounters::default(),
             counters,
@@ -286,8 +294,12 @@ impl Conn {
     /// It is over shortly before `on_close` is called, and even before a callback that still runs has returned: such
     /// a callback can `select!` on this.
     pub async fn closed(&self) -> Closed {
+        if let Some(closed) = self.ended() {
+            return closed.clone();
+        }
+        let waiting = self.0.waiting();
         loop {
-            let mut changed = std::pin::pin!(self.0.changed.notified());
+            let mut changed = std::pin::pin!(waiting.changed.notified());
             changed.as_mut().enable();
             if let Some(closed) = self.ended() {
                 return closed.clone();
@@ -329,13 +341,13 @@ impl Conn {
     /// Keeps a value; the first one stays.
     #[cfg(feature = "commands")]
     pub(crate) fn attach(&self, value: Arc<dyn Any + Send + Sync>) {
-        let _ = self.0.attached.set(value);
+        let _ = self.0.attached.set(Box::new(value));
     }
 
     /// The value that was attached, if it is a `T`.
     #[cfg(feature = "commands")]
     pub(crate) fn attached<T: Any>(&self) -> Option<&T> {
-        self.0.attached.get()?.downcast_ref()
+        self.0.attached.get()?.as_ref().downcast_ref()
     }
 
     pub(crate) fn set_round_trip(&self, time: Duration) {
@@ -372,8 +384,8 @@ impl Conn {
         self.0.closed.get().map(AsRef::as_ref)
     }
 
-    pub(crate) fn count(&self, traffic: &Traffic) {
-        self.0.count(traffic);
+    pub(crate) fn count(&self, traffic: impl Into<Traffic>) {
+        self.0.count(&traffic.into());
     }
 
     /// The session runs and looks at the outbox before it sleeps, so that nobody need wake it.
@@ -393,9 +405,9 @@ impl Conn {
     /// Nothing can be written any more.
     pub(crate) fn shut(&self, state: &mut State) {
         state.outbox.shut();
-        state.rest = Rope::default();
+        state.rest = None;
         self.0.closing.store(true, Release);
-        self.0.changed.notify_waiters();
+        self.0.changed();
     }
 
     /// Whether the session has to look at the connection's state before it goes on.
@@ -426,12 +438,26 @@ impl Conn {
     /// The connection is over: nothing more is sent, and whoever waits is told.
     pub(crate) fn finish(&self, closed: Closed) {
         let _ = self.0.closed.set(Box::new(closed));
+        // Also so that whoever begins to wait now sees it: see `Inner::waiting`.
         self.0.state.lock().waker = None;
-        self.0.changed.notify_waiters();
+        self.0.changed();
     }
 }
 
 impl Inner {
+    fn waiting(&self) -> &Waiting {
+        let waiting = self.waiting.get_or_init(Box::default);
+        drop(self.state.lock());
+        waiting
+    }
+
+    /// Tells those who wait, after what they wait for has happened.
+    fn changed(&self) {
+        if let Some(waiting) = self.waiting.get() {
+            waiting.changed.notify_waiters();
+        }
+    }
+
     fn count(&self, traffic: &Traffic) {
         self.traffic.add(traffic);
         self.counters.traffic.add(traffic);
@@ -440,7 +466,7 @@ impl Inner {
     fn drained(&self, state: &State) {
         self.pressing.store(false, Relaxed);
         if state.waiting > 0 {
-            self.changed.notify_waiters();
+            self.changed();
         }
     }
 
@@ -472,7 +498,7 @@ impl Inner {
     fn closing_began(&self, state: &State) {
         self.closing.store(true, Release);
         self.rouse(state);
-        self.changed.notify_waiters();
+        self.changed();
     }
 
     /// Wakes the session even while the transport takes nothing: what it has to know is about time.

@@ -26,7 +26,8 @@ pub(crate) struct Outbox {
     /// compressed it can be dropped.
     uncompressed: Option<Box<Uncompressed>>,
     closing: Option<Closing>,
-    dropped: Dropped,
+    /// Boxed, since most connections drop nothing.
+    dropped: Option<Box<Dropped>>,
     /// `on_open` has not returned: what groups send waits in `held`, so that the greeting comes first.
     holding: bool,
     /// The peer has yet to show who it is: what is held is not for it, even if `on_open` returns.
@@ -155,20 +156,20 @@ impl Outbox {
         match slow_reader {
             SlowReader::Disconnect => {
                 let reason = Text::from_static("the reader is too slow");
-                self.dropped.newest += 1;
+                self.dropped().newest += 1;
                 self.close_now(CloseFrame::sendable(CloseCode::TRY_AGAIN_LATER, reason));
                 Err(Refused::Full)
             }
             SlowReader::DropNewest => {
-                self.dropped.newest += 1;
+                self.dropped().newest += 1;
                 Err(Refused::Full)
             }
             SlowReader::DropOldest => loop {
                 if !self.drop_oldest() {
-                    self.dropped.newest += 1;
+                    self.dropped().newest += 1;
                     return Err(Refused::Full);
                 }
-                self.dropped.oldest += 1;
+                self.dropped().oldest += 1;
                 match self.push(message, from, config) {
                     Err(Refused::Full) => {}
                     done => return done,
@@ -187,7 +188,8 @@ impl Outbox {
         let first = self.closing.is_none();
         if first {
             if self.gated {
-                self.dropped.unsent += self.held.take().map_or(0, |held| held.len() as u64);
+                let unsent = self.held.take().map_or(0, |held| held.len() as u64);
+                self.unsent(unsent);
             }
             self.release();
             self.closing = Some(Closing::Send(frame.map(Box::new)));
@@ -210,11 +212,22 @@ impl Outbox {
     fn discard(&mut self) {
         self.gated = false;
         self.release();
-        self.dropped.unsent += self.ready.clear();
+        let mut unsent = self.ready.clear();
         if let Some(uncompressed) = &mut self.uncompressed {
-            self.dropped.unsent += uncompressed.queue.clear();
-            self.dropped.unsent += std::mem::take(&mut uncompressed.taken).1 as u64;
+            unsent += uncompressed.queue.clear();
+            unsent += std::mem::take(&mut uncompressed.taken).1 as u64;
         }
+        self.unsent(unsent);
+    }
+
+    fn unsent(&mut self, messages: u64) {
+        if messages > 0 {
+            self.dropped().unsent += messages;
+        }
+    }
+
+    fn dropped(&mut self) -> &mut Dropped {
+        self.dropped.get_or_insert_default()
     }
 
     #[inline]
@@ -317,13 +330,13 @@ impl Outbox {
     }
 
     /// As [`Queue::written`].
-    pub(crate) fn written(&mut self, count: usize, rest: &mut Rope) -> u64 {
+    pub(crate) fn written(&mut self, count: usize, rest: &mut Option<Box<Rope>>) -> u64 {
         self.ready.written(count, rest)
     }
 
     /// What was dropped since this was last asked.
     pub(crate) fn take_dropped(&mut self) -> Dropped {
-        std::mem::take(&mut self.dropped)
+        self.dropped.take().map_or_else(Dropped::default, |dropped| *dropped)
     }
 }
 
@@ -408,7 +421,7 @@ mod tests {
         assert!(outbox.close(None));
         assert!(!outbox.close(None), "the first one counts");
         assert_eq!(outbox.take_close(), None);
-        let mut rest = Rope::default();
+        let mut rest = None;
         outbox.written(12, &mut rest);
         assert_eq!(outbox.take_close(), Some(None));
         assert_eq!(outbox.take_close(), None);
@@ -455,11 +468,11 @@ mod tests {
             for text in texts {
                 assert_eq!(push(&mut outbox, text, &config), Ok(()));
             }
-            let mut rest = Rope::default();
+            let mut rest = None;
             let messages = outbox.written(cut, &mut rest);
             let left = written(&mut outbox);
             assert!(left.is_empty() || left[0] == 0x81, "cut at {cut}");
-            assert_eq!(cut + rest.len() + left.len(), all.len());
+            assert_eq!(cut + rest.map_or(0, |rest| rest.len()) + left.len(), all.len());
             assert_eq!(messages as usize + outbox.ready.len(), texts.len());
         }
     }

@@ -112,7 +112,7 @@ impl Queue {
 
     /// The transport took `count` bytes. What is left of a frame it took only a part of moves to `rest`. Returns
     /// how many frames were taken, that one included.
-    pub(crate) fn written(&mut self, mut count: usize, rest: &mut Rope) -> u64 {
+    pub(crate) fn written(&mut self, mut count: usize, rest: &mut Option<Box<Rope>>) -> u64 {
         if count == self.frames.len() {
             return self.clear();
         }
@@ -122,7 +122,7 @@ impl Queue {
             self.count -= 1;
             self.frames.advance(len.min(count));
             if count < len {
-                self.frames.move_to(rest, len - count);
+                self.frames.move_to(rest.get_or_insert_default(), len - count);
                 break;
             }
             count -= len;

@@ -10,11 +10,15 @@ use http::{HeaderName, HeaderValue, Method, request::Parts};
 /// All of it is copied out. A `Uri` or a `HeaderValue` of the request itself would pin the HTTP server's whole
 /// read buffer for as long as the connection lives.
 pub struct RequestInfo {
-    method: Method,
-    path: Box<str>,
-    query: Option<Box<str>>,
+    method: &'static Method,
+    /// Path and query, with the question mark between them if there is a query.
+    target: Box<str>,
+    path: u32,
     headers: Box<[(HeaderName, HeaderValue)]>,
 }
+
+static GET: Method = Method::GET;
+static CONNECT: Method = Method::CONNECT;
 
 impl RequestInfo {
     pub(crate) fn copied_from(parts: &Parts, keep: &[HeaderName]) -> Self {
@@ -24,27 +28,34 @@ impl RequestInfo {
             Some(copy)
         };
         let kept = keep.iter().flat_map(|name| parts.headers.get_all(name).iter().map(move |it| (name, it)));
+        let path = parts.uri.path();
+        let target = match parts.uri.query() {
+            Some(query) => [path, "?", query].concat().into(),
+            None => path.into(),
+        };
         Self {
-            method: parts.method.clone(),
-            path: parts.uri.path().into(),
-            query: parts.uri.query().map(Box::from),
+            // No others open a connection.
+            method: if parts.method == CONNECT { &CONNECT } else { &GET },
+            // A `Uri` has at most 65,534 bytes.
+            path: u32::try_from(path.len()).unwrap_or(u32::MAX),
+            target,
             headers: kept.filter_map(|(name, value)| Some((name.clone(), copy(value)?))).collect(),
         }
     }
 
     /// `GET`, or `CONNECT` on HTTP/2 (RFC 8441).
     pub fn method(&self) -> &Method {
-        &self.method
+        self.method
     }
 
     /// The path, as it came: percent-encoded, and below a router that nests, without the nested prefix.
     pub fn path(&self) -> &str {
-        &self.path
+        &self.target[..self.path as usize]
     }
 
     /// The query, as it came. It may hold credentials; it is never logged.
     pub fn query(&self) -> Option<&str> {
-        self.query.as_deref()
+        self.target.get(self.path as usize + 1..)
     }
 
     /// The first value of a parameter of the query, decoded.
@@ -74,7 +85,7 @@ impl fmt::Debug for RequestInfo {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("RequestInfo")
             .field("method", &self.method)
-            .field("path", &self.path)
+            .field("path", &self.path())
             .finish_non_exhaustive()
     }
 }

@@ -139,12 +139,13 @@ impl Conn {
         let encoded = inner.encode(&message);
         let timeout = inner.state.lock().config.write_timeout;
         let sent = {
-            let _waiting = Waiting::new(inner);
+            let _queued = Queued::new(inner);
+            let waiting = inner.waiting();
             let pushed = async {
                 // Fair: whoever waits longest is the next to push.
-                let _turn = inner.turn.lock().await;
+                let _turn = waiting.turn.lock().await;
                 loop {
-                    let mut changed = std::pin::pin!(inner.changed.notified());
+                    let mut changed = std::pin::pin!(waiting.changed.notified());
                     changed.as_mut().enable();
                     match inner.push_frame(encoded.frame(inner.outgoing()), Turn::Own) {
                         Err(Refused::Full) => changed.await,
@@ -177,16 +178,16 @@ enum Turn {
 }
 
 /// Counts somebody who waits for room, however the waiting ends.
-struct Waiting<'a>(&'a Inner);
+struct Queued<'a>(&'a Inner);
 
-impl<'a> Waiting<'a> {
+impl<'a> Queued<'a> {
     fn new(inner: &'a Inner) -> Self {
         inner.state.lock().waiting += 1;
         Self(inner)
     }
 }
 
-impl Drop for Waiting<'_> {
+impl Drop for Queued<'_> {
     fn drop(&mut self) {
         self.0.state.lock().waiting -= 1;
     }

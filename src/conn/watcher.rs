@@ -53,7 +53,7 @@ impl Conn {
 
     /// Tells that a message came in; or that it has to be counted as [unseen](Self::tell_unseen).
     #[inline]
-    pub(crate) fn watch_received(&self, message: &Message) -> u64 {
+    pub(crate) fn watch_received(&self, message: &Message) -> u32 {
         match self.0.home.watching() {
             Watching::Nobody => 0,
             Watching::Asleep => 1,

@@ -33,7 +33,8 @@ pub(crate) struct Group {
 
 #[derive(Debug, Default)]
 struct Members {
-    conns: IndexMap<ConnId, Conn>,
+    /// By their numbers: all are of this node.
+    conns: IndexMap<u64, Conn>,
     /// It was found empty and is being removed from the index: whoever comes now needs a new one.
     retired: bool,
 }
@@ -79,7 +80,7 @@ impl Group {
             return Added::Retired;
         }
         let first = members.conns.is_empty();
-        if members.conns.insert(conn.id(), conn.clone()).is_some() {
+        if members.conns.insert(conn.id().number(), conn.clone()).is_some() {
             return Added::Already;
         }
         self.agreements.add(conn);
@@ -88,8 +89,13 @@ impl Group {
 
     pub(crate) fn remove(&self, id: ConnId) -> Removed {
         let mut members = self.members.lock();
-        let Some(conn) = members.conns.swap_remove(&id) else { return Removed::NotThere };
+        let Some(conn) = members.conns.swap_remove(&id.number()) else { return Removed::NotThere };
         self.agreements.remove(&conn);
+        let room = members.conns.capacity();
+        // Not all of it, and not of a small group, so that this is rare.
+        if room > 64 && members.conns.len() < room / 4 {
+            members.conns.shrink_to(room / 2);
+        }
         if members.conns.is_empty() { Removed::Last } else { Removed::NotLast }
     }
 
@@ -98,6 +104,11 @@ impl Group {
         let mut members = self.members.lock();
         members.retired = members.conns.is_empty();
         members.retired
+    }
+
+    /// A member by its name.
+    pub(crate) fn get(&self, id: ConnId) -> Option<Conn> {
+        self.members.lock().conns.get(&id.number()).filter(|conn| conn.id() == id).cloned()
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -139,8 +150,9 @@ impl Group {
     ) {
         let members = self.members.lock();
         let mut own = Report::default();
-        for (id, conn) in &members.conns {
-            let left_out = except.contains(id) || seen.as_mut().is_some_and(|seen| !seen.insert(*id));
+        for conn in members.conns.values() {
+            let left_out =
+                except.contains(&conn.id()) || seen.as_mut().is_some_and(|seen| !seen.insert(conn.id()));
             if !left_out && wanted(conn) {
                 own.add(conn.offer(message, later));
             }

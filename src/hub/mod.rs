@@ -32,7 +32,7 @@ use std::{
         Arc, OnceLock,
         atomic::{AtomicU64, Ordering::Relaxed},
     },
-    time::{Duration, SystemTime},
+    time::{Duration, UNIX_EPOCH},
 };
 
 use parking_lot::{Mutex, RwLock};
@@ -124,7 +124,6 @@ struct Inner {
 
 #[derive(Default)]
 struct Index {
-    conns: HashMap<ConnId, Conn>,
     /// A shutdown has begun: nobody is registered any more, and clients are told to wait this long.
     draining: Option<Duration>,
     rooms: Groups,
@@ -138,8 +137,11 @@ pub(crate) struct Member {
     hub: Hub,
     /// Named at the handshake, or by the first message.
     user: OnceLock<Box<str>>,
-    since: SystemTime,
-    metadata: Mutex<BTreeMap<String, String>>,
+    /// In milliseconds since 1970.
+    since: u64,
+    /// Boxed, since most connections have none.
+    #[allow(clippy::box_collection, reason = "an empty map is larger than no box")]
+    metadata: Mutex<Option<Box<BTreeMap<String, String>>>>,
     /// `None` once the connection has been unregistered, so that nothing is joined after the end.
     rooms: Mutex<Option<Vec<Arc<Group>>>>,
 }
@@ -170,20 +172,21 @@ impl Hub {
     /// What a new connection refers to.
     pub(crate) fn member(&self, user: Option<Box<str>>, metadata: BTreeMap<String, String>) -> Arc<Member> {
         let user = user.map(OnceLock::from).unwrap_or_default();
-        let (since, metadata) = (SystemTime::now(), Mutex::new(metadata));
+        let since = UNIX_EPOCH.elapsed().map_or(0, |since| since.as_millis() as u64);
+        let metadata = Mutex::new((!metadata.is_empty()).then(|| Box::new(metadata)));
         Arc::new(Member { hub: self.clone(), user, since, metadata, rooms: Mutex::new(Some(Vec::new())) })
     }
 
     /// Enters a connection, until what this returns is dropped; `None` if the hub is being shut down.
     pub(crate) fn register(&self, conn: &Conn) -> Option<Registration> {
         {
-            let mut index = self.0.index.write();
+            // Under the lock, so that none comes in once a shutdown has begun.
+            let index = self.0.index.read();
             if index.draining.is_some() {
                 return None;
             }
-            index.conns.insert(conn.id(), conn.clone());
+            self.0.everybody.add(conn);
         }
-        self.0.everybody.add(conn);
         if let Some(user) = conn.user() {
             self.enter_user(conn, user);
         }
@@ -212,7 +215,6 @@ impl Hub {
             *self.0.closes.lock().entry(closed.label()).or_default() += 1;
         }
         self.0.everybody.remove(conn.id());
-        self.0.index.write().conns.remove(&conn.id());
         self.happened(Some(conn), || conn.close_info().map(What::Closed));
         self.0.left.notify_waiters();
     }
@@ -337,12 +339,16 @@ impl Conn {
 
     /// A value that the application has attached to the connection.
     pub fn metadata(&self, key: &str) -> Option<String> {
-        self.member().metadata.lock().get(key).cloned()
+        self.member().metadata.lock().as_ref()?.get(key).cloned()
     }
 
     /// Attaches a value to the connection, for queries; a new one replaces the old one.
     pub fn set_metadata(&self, key: impl Into<String>, value: impl Into<String>) {
-        self.member().metadata.lock().insert(key.into(), value.into());
+        self.member().metadata.lock().get_or_insert_default().insert(key.into(), value.into());
+    }
+
+    fn all_metadata(&self) -> BTreeMap<String, String> {
+        self.member().metadata.lock().as_deref().cloned().unwrap_or_default()
     }
 
     fn member(&self) -> &Member {

@@ -4,7 +4,7 @@ use std::{
     collections::BTreeMap,
     net::SocketAddr,
     sync::{Arc, atomic::Ordering::Relaxed},
-    time::{Duration, SystemTime},
+    time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
 use crate::{
@@ -133,7 +133,7 @@ pub struct Counts {
 impl Hub {
     /// A connection by its name.
     pub fn connection(&self, id: ConnId) -> Option<Conn> {
-        self.0.index.read().conns.get(&id).cloned()
+        self.0.everybody.get(id)
     }
 
     /// Queues a message for one connection of this node, without waiting. It comes after what `on_open` sends. For one
@@ -159,7 +159,7 @@ impl Hub {
     pub fn counts(&self) -> Counts {
         let index = self.0.index.read();
         Counts {
-            connections: index.conns.len(),
+            connections: self.0.everybody.len(),
             rooms: index.rooms.len(),
             users: index.users.len(),
             encoded: self.0.encoded.load(Relaxed),
@@ -173,7 +173,7 @@ impl Hub {
         for counters in &*self.0.handlers.lock() {
             handlers.add(&counters.read());
         }
-        let conns: Vec<_> = self.0.index.read().conns.values().cloned().collect();
+        let conns = self.0.everybody.page(0, usize::MAX);
         let buffered = conns.iter().map(Conn::buffered).sum();
         let mut round_trips: Vec<_> = conns.iter().filter_map(Conn::round_trip).collect();
         round_trips.sort_unstable();
@@ -191,7 +191,7 @@ impl Hub {
 
     /// Connections, by their ids.
     pub fn connections(&self, page: Page) -> Vec<Conn> {
-        let mut conns: Vec<_> = self.0.index.read().conns.values().cloned().collect();
+        let mut conns = self.0.everybody.page(0, usize::MAX);
         conns.sort_unstable_by_key(Conn::id);
         paged(conns, page)
     }
@@ -252,11 +252,11 @@ impl Conn {
             path: self.request().path().to_owned(),
             protocol: self.protocol().map(ToOwned::to_owned),
             rooms: self.rooms(),
-            since: member.since,
+            since: UNIX_EPOCH + Duration::from_millis(member.since),
             traffic: self.traffic(),
             buffered: self.buffered(),
             round_trip: self.round_trip(),
-            metadata: member.metadata.lock().clone(),
+            metadata: self.all_metadata(),
         }
     }
 

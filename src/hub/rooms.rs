@@ -176,6 +176,10 @@ impl Hub {
             if let Some(followed) = room.followed() {
                 followed.enter(conn.id());
             }
+            // Most connections are in few rooms.
+            if rooms.is_empty() {
+                rooms.reserve_exact(1);
+            }
             rooms.push(room.clone());
             return Ok((joined, room));
         }

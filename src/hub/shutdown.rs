@@ -132,7 +132,7 @@ impl Hub {
         let before = {
             let mut index = self.0.index.write();
             index.draining = Some(retry_after);
-            index.conns.len()
+            self.0.everybody.len()
         };
         let ended = async {
             self.close_in_batches(&shutdown, start).await;

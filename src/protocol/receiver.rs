@@ -53,9 +53,9 @@ pub(crate) struct Receiver {
     /// The frame whose payload is being received.
     frame: Option<Frame>,
     /// The payload of a control frame that is not here whole.
-    control: BytesMut,
-    /// The message whose frames are being received.
-    message: Option<Partial>,
+    control: Option<Box<BytesMut>>,
+    /// The message whose frames are being received. Boxed, as the above, since mostly there is none.
+    message: Option<Box<Partial>>,
     /// Messages that are here whole.
     batch: Batch,
     /// The size of the last message, if it was large: the next one may be, too.
@@ -91,7 +91,7 @@ impl Receiver {
             header: [0; MAX_HEADER],
             header_len: 0,
             frame: None,
-            control: BytesMut::new(),
+            control: None,
             message: None,
             batch: Batch::default(),
             large: 0,
@@ -194,7 +194,7 @@ impl Receiver {
         }
         let frame = self.begin(&header)?;
         bytes.advance(size);
-        self.message = Some(Partial::of(&frame, std::mem::take(bytes)));
+        self.message = Some(Box::new(Partial::of(&frame, std::mem::take(bytes))));
         self.frame = Some(frame);
         self.filled(len)
     }
@@ -289,11 +289,12 @@ impl Receiver {
         let (piece, rest) = input.split_at(frame.missing.min(input.len()));
         *input = rest;
         if frame.opcode.is_control() {
-            let start = self.control.len();
-            self.control.extend_from_slice(piece);
-            frame.take(&mut self.control[start..]);
+            let control = self.control.get_or_insert_default();
+            let start = control.len();
+            control.extend_from_slice(piece);
+            frame.take(&mut control[start..]);
         } else {
-            let partial = self.message.get_or_insert_with(|| Partial::of(frame, BytesMut::new()));
+            let partial = self.message.get_or_insert_with(|| Box::new(Partial::of(frame, BytesMut::new())));
             let start = partial.data.len();
             if let Some(inflater) = self.inflater.as_mut().filter(|_| partial.compressed) {
                 let limit = self.limits.max_message_size;
@@ -316,7 +317,8 @@ impl Receiver {
     fn end_of_frame(&mut self) -> Result<Option<Event>, ProtocolError> {
         let Some(frame) = self.frame.take() else { return Ok(None) };
         if frame.opcode.is_control() {
-            return control(frame.opcode, std::mem::take(&mut self.control).freeze()).map(Some);
+            let payload = self.control.take().map_or_else(Bytes::new, |payload| payload.freeze());
+            return control(frame.opcode, payload).map(Some);
         }
         if !frame.fin {
             if let Some(partial) = &mut self.message {

@@ -28,7 +28,7 @@ fn is_idle(receiver: &Receiver) -> bool {
     receiver.header_len == 0
         && receiver.frame.is_none()
         && receiver.message.is_none()
-        && receiver.control.capacity() == 0
+        && receiver.control.is_none()
 }
 
 /// How many bytes stay allocated for `bytes`, of whose allocation nothing else is kept.

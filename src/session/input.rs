@@ -18,40 +18,42 @@ thread_local! {
     static WORKER: Cell<Option<Box<[u8]>>> = const { Cell::new(None) };
 }
 
-/// What was read and not yet parsed.
+/// What was read and not yet parsed. It is small, since it is there as long as the connection.
 #[derive(Default)]
 pub(crate) struct Input {
-    /// Older than what is in `scratch`: what the HTTP server had read, or what had to be put aside.
-    carried: Bytes,
+    /// Older than what is in `scratch`: what the HTTP server had read, or what had to be put aside. Never empty.
+    carried: Option<Box<Bytes>>,
     scratch: Option<Box<[u8]>>,
-    start: usize,
-    end: usize,
+    start: u32,
+    end: u32,
 }
 
 impl Input {
     pub(crate) fn new(early: Bytes) -> Self {
         // Even an empty slice would keep the HTTP server's whole read buffer alive.
-        let carried = if early.is_empty() { Bytes::new() } else { early };
+        let carried = (!early.is_empty()).then(|| Box::new(early));
         Self { carried, ..Self::default() }
     }
 
     /// The oldest bytes that are in one piece; empty when there are none.
     pub(crate) fn bytes(&self) -> &[u8] {
-        match &self.scratch {
-            Some(scratch) if self.carried.is_empty() => &scratch[self.start..self.end],
-            _ => &self.carried,
+        match (&self.carried, &self.scratch) {
+            (Some(carried), _) => carried,
+            (None, Some(scratch)) => &scratch[self.start as usize..self.end as usize],
+            (None, None) => &[],
         }
     }
 
     /// Removes the first `count` of [`bytes`](Self::bytes).
     pub(crate) fn advance(&mut self, count: usize) {
-        if self.carried.is_empty() {
-            self.start += count;
-        } else {
-            self.carried.advance(count);
-            if self.carried.is_empty() {
-                // Also lets go of the buffer it was a part of.
-                self.carried = Bytes::new();
+        match &mut self.carried {
+            None => self.start += count as u32,
+            Some(carried) => {
+                carried.advance(count);
+                if carried.is_empty() {
+                    // Also lets go of the buffer it was a part of.
+                    self.carried = None;
+                }
             }
         }
     }
@@ -69,19 +71,20 @@ impl Input {
             .get_or_insert_with(|| WORKER.take().unwrap_or_else(|| vec![0; SCRATCH].into_boxed_slice()));
         let mut buf = ReadBuf::new(scratch);
         ready!(Pin::new(io).poll_read(cx, &mut buf))?;
-        (self.start, self.end) = (0, buf.filled().len());
-        Poll::Ready(Ok(self.end))
+        let count = buf.filled().len();
+        (self.start, self.end) = (0, count as u32);
+        Poll::Ready(Ok(count))
     }
 
     /// Takes bytes that were read elsewhere, when everything was parsed.
     pub(crate) fn put(&mut self, bytes: Bytes) {
         debug_assert!(self.bytes().is_empty());
-        self.carried = bytes;
+        self.carried = (!bytes.is_empty()).then(|| Box::new(bytes));
     }
 
     /// Throws away what was not parsed.
     pub(crate) fn clear(&mut self) {
-        self.carried = Bytes::new();
+        self.carried = None;
         self.start = self.end;
     }
 
@@ -89,9 +92,10 @@ impl Input {
     pub(crate) fn park(&mut self) {
         if let Some(scratch) = self.scratch.take() {
             if self.start < self.end {
-                // Then `carried` is empty, or the bytes would not have been read.
-                debug_assert!(self.carried.is_empty());
-                self.carried = Bytes::copy_from_slice(&scratch[self.start..self.end]);
+                // Then nothing is carried, or the bytes would not have been read.
+                debug_assert!(self.carried.is_none());
+                let rest = &scratch[self.start as usize..self.end as usize];
+                self.carried = Some(Box::new(Bytes::copy_from_slice(rest)));
             }
             (self.start, self.end) = (0, 0);
             WORKER.set(Some(scratch));

@@ -12,7 +12,7 @@ pub(crate) struct Keepalive {
     heard: Instant,
     pinged: Instant,
     /// The last ping's payload is its number, so that no other pong is taken for its answer.
-    number: u64,
+    number: u32,
     unanswered: bool,
 }
 
@@ -60,15 +60,19 @@ impl Keepalive {
     /// The payload of a new ping.
     pub(crate) fn ping(&mut self, now: Instant) -> [u8; 8] {
         self.pinged = now;
-        self.number += 1;
+        self.number = self.number.wrapping_add(1);
         self.unanswered = true;
-        self.number.to_be_bytes()
+        self.payload()
+    }
+
+    fn payload(&self) -> [u8; 8] {
+        u64::from(self.number).to_be_bytes()
     }
 
     /// The round-trip time, if this answers the last ping. A pong that nobody asked for is allowed (§5.5.3), and
     /// says nothing.
     pub(crate) fn pong(&mut self, payload: &[u8], now: Instant) -> Option<Duration> {
-        if self.unanswered && payload == self.number.to_be_bytes() {
+        if self.unanswered && payload == self.payload() {
             self.unanswered = false;
             return Some(now.saturating_duration_since(self.pinged));
         }

@@ -9,7 +9,13 @@ mod takeover;
 mod wire;
 mod writer;
 
-use std::{error::Error, future::poll_fn, pin::Pin, sync::Arc, task::Poll};
+use std::{
+    error::Error,
+    future::poll_fn,
+    pin::Pin,
+    sync::Arc,
+    task::{Poll, ready},
+};
 
 use bytes::Bytes;
 use tracing::Level;
@@ -49,10 +55,11 @@ impl<Place: Send> Session<Place> {
     #[allow(clippy::manual_async_fn)]
     pub(crate) fn run(mut self) -> impl Future<Output = ()> + Send {
         async move {
-            let Self { connector, conn, wire, unlogged, .. } = &mut self;
-            let talked = talk(&mut **connector, conn, wire).await;
+            // All of it, the place too; and one reference, since each would be kept for as long.
+            let it = &mut self;
+            let talked = talk(&mut it.connector, &it.conn, &mut it.wire).await;
             // Boxed, since it needs room only once, and only then.
-            Box::pin(end(&mut **connector, conn, wire, unlogged, talked)).await;
+            Box::pin(end(&mut *it.connector, &it.conn, &mut it.wire, &mut it.unlogged, talked)).await;
         }
     }
 }
@@ -61,20 +68,19 @@ impl<Place: Send> Session<Place> {
 // No `async fn`, as for `run`.
 #[allow(clippy::manual_async_fn)]
 fn talk(
-    connector: &mut dyn Connector,
+    connector: &mut Box<dyn Connector>,
     conn: &Conn,
     wire: &mut Wire,
 ) -> impl Future<Output = Result<(), Disconnect>> + Send {
     async move {
-        alongside(wire, || connector.on_open(conn)).await?;
-        conn.opened();
-        loop {
-            match poll_fn(|cx| wire.poll_next(cx)).await {
-                Next::Message(message) => alongside(wire, || connector.on_message(conn, message)).await?,
-                Next::Pong(round_trip) => alongside(wire, || connector.on_pong(conn, round_trip)).await?,
-                Next::Over => return Ok(()),
-            }
+        if let Some(opened) = call(connector, conn, wire, true).await {
+            opened?;
         }
+        conn.opened();
+        while let Some(called) = call(connector, conn, wire, false).await {
+            called?;
+        }
+        Ok(())
     }
 }
 
@@ -118,21 +124,30 @@ pub(crate) async fn never_opened(mut connector: Box<dyn Connector>, conn: &Conn,
     farewell(&mut *connector, conn, &closed).await;
 }
 
-/// Runs a callback while the session goes on.
-// No `async fn`: it would keep room for its arguments twice.
-fn alongside<'a>(
+/// Waits for what comes next, unless the connection is just `opening`, and runs its callback while the session goes on.
+/// `None` once the connection is over.
+// No `async fn`: it would keep room for its arguments twice; and a reference to the box is half as large as one to what
+// is in it.
+fn call<'a>(
+    connector: &'a mut Box<dyn Connector>,
+    conn: &'a Conn,
     wire: &'a mut Wire,
-    callback: impl FnOnce() -> Callback<'a, Result<(), Disconnect>>,
-) -> impl Future<Output = Result<(), Disconnect>> {
-    let (mut callback, mut running) = (Some(callback), None);
+    opening: bool,
+) -> impl Future<Output = Option<Result<(), Disconnect>>> {
+    let (mut connector, mut running) = (Some(connector), None);
     poll_fn(move |cx| {
+        let next = match &connector {
+            None => None,
+            Some(_) if opening => Some(Next::Open),
+            Some(_) => Some(ready!(wire.poll_next(cx))),
+        };
         wire.unpark();
         // Most callbacks are ready at once: they are made and polled under one guard.
         let polled = catch(|| {
-            if let Some(callback) = callback.take() {
-                running = Some(callback());
+            if let (Some(next), Some(connector)) = (next, connector.take()) {
+                running = callback(&mut **connector, conn, next);
             }
-            running.as_mut().map_or(Poll::Pending, |running| running.as_mut().poll(cx))
+            running.as_mut().map_or(Poll::Ready(None), |running| running.as_mut().poll(cx).map(Some))
         });
         match polled {
             Ok(Poll::Ready(done)) => Poll::Ready(done),
@@ -140,8 +155,21 @@ fn alongside<'a>(
                 wire.poll_ahead(cx);
                 Poll::Pending
             }
-            Err(Panicked) => Poll::Ready(Err(Disconnect::failed(Cause::Panic))),
+            Err(Panicked) => Poll::Ready(Some(Err(Disconnect::failed(Cause::Panic)))),
         }
+    })
+}
+
+fn callback<'a>(
+    connector: &'a mut dyn Connector,
+    conn: &'a Conn,
+    next: Next,
+) -> Option<Callback<'a, Result<(), Disconnect>>> {
+    Some(match next {
+        Next::Open => connector.on_open(conn),
+        Next::Message(message) => connector.on_message(conn, message),
+        Next::Pong(round_trip) => connector.on_pong(conn, round_trip),
+        Next::Over => return None,
     })
 }
 

@@ -12,6 +12,8 @@ pub(super) struct Rate {
     limit: RateLimit,
     messages: Bucket,
     bytes: Bucket,
+    /// Nothing may be read before.
+    pub(super) paused: Option<Instant>,
 }
 
 /// What becomes of a message.
@@ -24,12 +26,13 @@ pub(super) enum Verdict {
 
 impl Rate {
     pub(super) fn new(limit: RateLimit, now: Instant) -> Self {
-        Self { limit, messages: Bucket { paid: now }, bytes: Bucket { paid: now } }
+        Self { limit, messages: Bucket { paid: now }, bytes: Bucket { paid: now }, paused: None }
     }
 
     /// Another limit, for what comes from here on; what was used stays used.
     pub(super) fn set_limit(&mut self, limit: RateLimit) {
         self.limit = limit;
+        self.paused = None;
     }
 
     /// A message came.
@@ -48,9 +51,15 @@ impl Rate {
     }
 
     /// Until when nothing may be read, if that is what happens.
-    pub(super) fn paused_until(&self, now: Instant) -> Option<Instant> {
+    fn paused_until(&self, now: Instant) -> Option<Instant> {
         let until = (self.limit.action == RateAction::Pause).then(|| self.free_at())?;
         (until > now).then_some(until)
+    }
+
+    /// Pauses if the limit says so and it is wanted; whether it is paused now.
+    pub(super) fn pause(&mut self, wanted: bool, now: Instant) -> bool {
+        self.paused = if wanted { self.paused_until(now) } else { None };
+        self.paused.is_some()
     }
 
     /// When a message is allowed again.

@@ -26,7 +26,7 @@ use crate::{
         receiver::{Event, Receiver},
         text::Text,
     },
-    stats::Traffic,
+    stats::{Dropped, Flow, Traffic},
 };
 
 use super::{
@@ -56,33 +56,40 @@ pub(super) struct Wire {
     keepalive: Keepalive,
     /// Boxed, since few connections have a limit.
     rate: Option<Box<Rate>>,
-    /// The rate limit allows no reading before.
-    paused: Option<Instant>,
     timer: Option<Pin<Box<Sleep>>>,
     end: End,
     /// Bytes came since the clock was last looked at.
     heard: bool,
     /// Reading was stopped because a callback is behind, or by the rate limit, so that silence says nothing about the peer.
     deaf: bool,
-    /// What was counted since the connection's counters were last added to.
-    traffic: Traffic,
+    /// What was counted since the connection's counters were last added to. What is rare is added at once.
+    flow: Flow,
     /// Messages that came in since then, and that no tap had room for.
-    unseen: u64,
+    unseen: u32,
 }
 
 /// How far the end of the connection has come.
 #[derive(Default)]
 struct End {
-    /// The first close: whose it was, and its frame.
-    first: Option<(ClosedBy, Option<CloseFrame>)>,
+    /// A close has begun.
+    begun: bool,
     /// The peer's close frame came, so that nothing more is read.
     received: bool,
     /// The peer broke the protocol: what it sends is no longer understood, and thrown away.
     failed: bool,
-    /// The transport takes no more.
-    broken: Option<io::Error>,
     /// Our side of the transport was shut down.
     shut: bool,
+    /// Boxed, since most of a connection's life is before it.
+    details: Option<Box<Details>>,
+}
+
+/// What is only known near the end.
+#[derive(Default)]
+struct Details {
+    /// The first close: whose it was, and its frame.
+    first: Option<(ClosedBy, Option<CloseFrame>)>,
+    /// The transport takes no more.
+    broken: Option<io::Error>,
     /// When the patience ends.
     deadline: Option<Instant>,
 }
@@ -95,7 +102,6 @@ impl Wire {
             receiver: Receiver::new(config.incoming).inflating(conn.agreed().map(Inflater::new)),
             takeover: Takeover::new(&conn),
             rate: config.message_rate.map(|limit| Box::new(Rate::new(limit, now))),
-            paused: None,
             config,
             conn,
             io: Some(io),
@@ -107,7 +113,7 @@ impl Wire {
             end: End::default(),
             heard: false,
             deaf: false,
-            traffic: Traffic::default(),
+            flow: Flow::default(),
             unseen: 0,
         }
     }
@@ -125,8 +131,8 @@ impl Wire {
     #[inline]
     fn at_hand(&mut self) -> Option<Next> {
         let first = self.io.is_some()
-            && self.ahead.size == 0
-            && self.end.first.is_none()
+            && self.ahead.size() == 0
+            && !self.end.begun
             && self.rate.is_none()
             && !self.conn.wants_attention();
         match if first { self.receiver.batched() } else { Ok(None) } {
@@ -164,7 +170,7 @@ impl Wire {
                 if let Next::Message(message) = &next
                     && let Some(error) = self.too_big(message)
                 {
-                    self.traffic.ignored += 1 + self.ahead.clear();
+                    ignored(&self.conn, 1 + self.ahead.clear());
                     self.fail(error);
                     continue;
                 }
@@ -179,8 +185,7 @@ impl Wire {
             }
             let paused = self.rate.is_some() && self.is_paused();
             // Once a close has begun messages are thrown away, and what counts is the peer's answer to it.
-            let behind =
-                self.end.first.is_none() && (paused || busy && self.ahead.size >= self.config.read_ahead);
+            let behind = !self.end.begun && (paused || busy && self.ahead.size() >= self.config.read_ahead);
             if !behind && let Some(event) = self.parse() {
                 match self.handle(event) {
                     Some(next) => return Poll::Ready(next),
@@ -207,15 +212,18 @@ impl Wire {
     /// messages are thrown away.
     fn is_paused(&mut self) -> bool {
         self.notice_close();
-        let rate = self.rate.as_ref().filter(|_| self.end.first.is_none());
-        self.paused = rate.and_then(|rate| rate.paused_until(Instant::now()));
-        self.paused.is_some()
+        let begun = self.end.begun;
+        self.rate.as_mut().is_some_and(|rate| rate.pause(!begun, Instant::now()))
+    }
+
+    /// The rate limit allows no reading before.
+    fn paused(&self) -> Option<Instant> {
+        self.rate.as_ref()?.paused
     }
 
     fn reconfigure(&mut self) {
         self.config = self.conn.config();
         self.receiver.set_limits(self.config.incoming);
-        self.paused = None;
         match (&mut self.rate, self.config.message_rate) {
             (Some(rate), Some(limit)) => rate.set_limit(limit),
             (rate, limit) => *rate = limit.map(|limit| Box::new(Rate::new(limit, Instant::now()))),
@@ -258,7 +266,7 @@ impl Wire {
             Event::Pong(payload) => {
                 let round_trip = self.keepalive.pong(&payload, Instant::now())?;
                 self.conn.set_round_trip(round_trip);
-                self.end.first.is_none().then_some(Next::Pong(round_trip))
+                (!self.end.begun).then_some(Next::Pong(round_trip))
             }
             Event::Close(frame) => {
                 // §5.5.1: answered with the code it had. 1005 says that there was none and may not travel, so a
@@ -277,29 +285,29 @@ impl Wire {
             self.fail(error);
             return None;
         }
-        self.traffic.messages_received += 1;
-        if self.end.first.is_some() {
+        self.flow.messages_received += 1;
+        if self.end.begun {
             // We have begun to close: nobody waits for messages any more.
-            self.traffic.ignored += 1;
+            ignored(&self.conn, 1);
             return None;
         }
         // A peer that always has something to read leaves no time for the timer.
         if self.config.expiry.is_some() && self.expired(Instant::now()) {
-            self.traffic.ignored += 1;
+            ignored(&self.conn, 1);
             return None;
         }
         let rate = self.rate.as_mut();
         match rate.map_or(Verdict::Taken, |rate| rate.message(message.len(), Instant::now())) {
             Verdict::Taken => {
-                self.unseen += self.conn.watch_received(&message);
+                self.unseen = self.unseen.saturating_add(self.conn.watch_received(&message));
                 Some(Next::Message(message))
             }
             Verdict::Dropped => {
-                self.traffic.rate_limited += 1;
+                self.conn.count(Traffic { rate_limited: 1, ..Traffic::default() });
                 None
             }
             Verdict::Closed => {
-                self.traffic.rate_limited += 1;
+                self.conn.count(Traffic { rate_limited: 1, ..Traffic::default() });
                 let frame =
                     CloseFrame::sendable(CloseCode::POLICY_VIOLATION, Text::from_static("too many messages"));
                 self.conn.begin_close(Some(frame), Some(Arc::new(Cause::RateLimited)));
@@ -317,7 +325,7 @@ impl Wire {
     /// Begins to end the connection, if somebody has called [`Conn::close`] or the outbox has overflowed.
     #[inline]
     fn notice_close(&mut self) {
-        if self.conn.is_closing() && self.end.first.is_none() {
+        if self.conn.is_closing() && !self.end.begun {
             self.begin_end();
         }
     }
@@ -327,7 +335,7 @@ impl Wire {
         let frame = self.conn.state().outbox.close_frame().cloned();
         if let Some(frame) = frame {
             self.end.begin(ClosedBy::Local, Some(frame), self.config.close_timeout);
-            self.traffic.ignored += self.ahead.clear();
+            ignored(&self.conn, self.ahead.clear());
         }
     }
 
@@ -336,7 +344,7 @@ impl Wire {
         if !self.conn.begin_close(frame.clone(), cause) {
             self.notice_close();
         }
-        if self.end.first.is_none() {
+        if !self.end.begun {
             self.end.begin(by, frame, self.config.close_timeout);
         }
     }
@@ -358,33 +366,32 @@ impl Wire {
     }
 
     fn write_ready(&mut self, cx: &mut Context<'_>) {
-        let Some(io) = self.io.as_mut().filter(|_| self.end.broken.is_none()) else { return };
+        let Some(io) = self.io.as_mut().filter(|_| !self.end.is_broken()) else { return };
         let mut state = self.conn.state();
         if state.cut {
             drop(state);
             return self.over(Some(Cause::Shutdown));
         }
         // Before the frame is gone from the outbox, and under the same lock: a close may come at any time.
-        if self.end.first.is_none()
+        if !self.end.begun
             && let Some(frame) = state.outbox.close_frame().cloned()
         {
             self.end.begin(ClosedBy::Local, Some(frame), self.config.close_timeout);
-            self.traffic.ignored += self.ahead.clear();
+            ignored(&self.conn, self.ahead.clear());
         }
         if self.writer.has_room() && std::mem::take(&mut state.ping_requested) {
             self.writer.ping(&self.keepalive.ping(Instant::now()));
         }
-        let before = self.traffic.bytes_sent;
+        let before = self.flow.bytes_sent;
         let written = {
             let state = &mut *state;
             let Some(sink) = io.sink(state.tcp.as_mut()) else { return };
-            self.writer.poll_write(cx, sink, &mut state.outbox, &mut state.rest, &mut self.traffic)
+            self.writer.poll_write(cx, sink, &mut state.outbox, &mut state.rest, &mut self.flow)
         };
-        if self.traffic.bytes_sent > before {
+        if self.flow.bytes_sent > before {
             self.conn.drained(&state);
         }
-        let dropped = state.outbox.take_dropped();
-        self.traffic.add_dropped(dropped);
+        dropped(&self.conn, state.outbox.take_dropped());
         // While the transport takes no more, a push need not wake the session: the transport will.
         self.conn.park(&mut state, cx.waker(), written.is_ready());
         match written {
@@ -393,8 +400,7 @@ impl Wire {
                 self.conn.shut(&mut state);
                 drop(state);
                 // What the peer sent before may still be read, and may be a close.
-                self.end.broken = Some(error);
-                self.end.give_up_in(self.config.close_timeout);
+                self.end.give_up_in(self.config.close_timeout).broken = Some(error);
             }
         }
     }
@@ -405,12 +411,11 @@ impl Wire {
         if !self.end.received && !self.end.failed {
             return;
         }
-        let said_all =
-            self.end.broken.is_some() || self.writer.is_empty() && self.conn.state().outbox.is_shut();
+        let said_all = self.end.is_broken() || self.writer.is_empty() && self.conn.state().outbox.is_shut();
         if !said_all {
             return;
         }
-        if !self.end.shut && self.end.broken.is_none() {
+        if !self.end.shut && !self.end.is_broken() {
             let mut state = self.conn.state();
             let sink = self.io.as_mut().and_then(|io| io.sink(state.tcp.as_mut()));
             if sink.is_some_and(|sink| Pin::new(sink).poll_shutdown(cx).is_pending()) {
@@ -459,7 +464,7 @@ impl Wire {
             Poll::Ready(Ok(0)) => self.over(Some(Cause::Eof)),
             Poll::Ready(Ok(count)) => {
                 self.heard = true;
-                self.traffic.bytes_received += count as u64;
+                self.flow.bytes_received += count as u64;
             }
             Poll::Ready(Err(error)) => self.over(Some(Cause::Transport(error))),
         }
@@ -488,8 +493,8 @@ impl Wire {
         if fired && self.tick() {
             return true;
         }
-        let expiry = self.config.expiry.filter(|_| self.end.first.is_none());
-        let deadlines = [self.keepalive.deadline(&self.config), self.end.deadline, self.paused, expiry];
+        let expiry = self.config.expiry.filter(|_| !self.end.begun);
+        let deadlines = [self.keepalive.deadline(&self.config), self.end.deadline(), self.paused(), expiry];
         let Some(deadline) = deadlines.into_iter().flatten().min() else { return false };
         // One that fires too early is looked at again then: nothing is set anew for each message, and nothing
         // polled, since this task is the one it wakes.
@@ -506,24 +511,24 @@ impl Wire {
     /// The timer fired; whether something is due.
     fn tick(&mut self) -> bool {
         let now = Instant::now();
-        if self.end.deadline.is_some_and(|deadline| deadline <= now) {
+        if self.end.deadline().is_some_and(|deadline| deadline <= now) {
             self.over(Some(Cause::CloseTimeout));
             return true;
         }
         if self.deaf {
             self.keepalive.heard(now);
         }
-        if self.end.first.is_none() && self.expired(now) {
+        if !self.end.begun && self.expired(now) {
             return true;
         }
-        if self.paused.is_some_and(|until| until <= now) {
+        if self.paused().is_some_and(|until| until <= now) {
             return true;
         }
         match self.keepalive.due(now, &self.config) {
             Due::Nothing => false,
             Due::Ping => {
                 let payload = self.keepalive.ping(now);
-                if self.end.first.is_none() && self.writer.has_room() {
+                if !self.end.begun && self.writer.has_room() {
                     self.writer.ping(&payload);
                 }
                 true
@@ -552,11 +557,10 @@ impl Wire {
     }
 
     fn count(&mut self) {
-        if self.traffic != Traffic::default() {
-            let traffic = std::mem::take(&mut self.traffic);
-            self.conn.count(&traffic);
+        if self.flow != Flow::default() {
+            self.conn.count(std::mem::take(&mut self.flow));
         }
-        self.conn.tell_unseen(std::mem::take(&mut self.unseen));
+        self.conn.tell_unseen(std::mem::take(&mut self.unseen).into());
     }
 
     /// Ends the connection, and lets go of the transport even if a callback still runs.
@@ -572,21 +576,21 @@ impl Wire {
                 tcp.forget();
             }
             self.conn.shut(&mut state);
-            let dropped = state.outbox.take_dropped();
-            self.traffic.add_dropped(dropped);
+            dropped(&self.conn, state.outbox.take_dropped());
             state.cause.take()
         };
         self.input.clear();
         self.timer = None;
         self.rest();
 
-        let broken = self.end.broken.take();
+        let Details { first, broken, .. } =
+            self.end.details.take().map(|details| *details).unwrap_or_default();
         let transport = broken.is_some() || matches!(cause, Some(Cause::Eof | Cause::Transport(_)));
         let was_clean = self.end.received && broken.is_none() && cause.is_none();
-        let phase = if self.end.first.is_some() { Phase::Closing } else { Phase::Open };
+        let phase = if self.end.begun { Phase::Closing } else { Phase::Open };
         // What went wrong first is what the others follow from.
         let cause = earlier.or_else(|| broken.map(Cause::Transport).or(cause).map(Arc::new));
-        let (by, code, reason) = match self.end.first.take() {
+        let (by, code, reason) = match first {
             Some((by, Some(frame))) => (by, frame.code(), frame.into_reason()),
             Some((by, None)) => (by, CloseCode::NO_STATUS, Default::default()),
             None if transport => (ClosedBy::Transport, CloseCode::ABNORMAL, Default::default()),
@@ -594,6 +598,20 @@ impl Wire {
         };
         let traffic = self.conn.traffic();
         self.conn.finish(Closed { by, phase, code, reason, was_clean, cause, traffic });
+    }
+}
+
+/// Counts messages that no callback is called for any more.
+fn ignored(conn: &Conn, messages: u64) {
+    if messages > 0 {
+        conn.count(Traffic { ignored: messages, ..Traffic::default() });
+    }
+}
+
+/// Counts what the outbox has dropped.
+fn dropped(conn: &Conn, dropped: Dropped) {
+    if dropped != Dropped::default() {
+        conn.count(dropped);
     }
 }
 
@@ -610,12 +628,22 @@ impl Drop for Wire {
 
 impl End {
     fn begin(&mut self, by: ClosedBy, frame: Option<CloseFrame>, timeout: Duration) {
-        self.first = Some((by, frame));
-        self.give_up_in(timeout);
+        self.begun = true;
+        self.give_up_in(timeout).first = Some((by, frame));
     }
 
-    fn give_up_in(&mut self, timeout: Duration) {
+    fn give_up_in(&mut self, timeout: Duration) -> &mut Details {
+        let details = self.details.get_or_insert_default();
         let deadline = Instant::now().checked_add(timeout);
-        self.deadline = self.deadline.or(deadline);
+        details.deadline = details.deadline.or(deadline);
+        details
+    }
+
+    fn is_broken(&self) -> bool {
+        self.details.as_ref().is_some_and(|details| details.broken.is_some())
+    }
+
+    fn deadline(&self) -> Option<Instant> {
+        self.details.as_ref()?.deadline
     }
 }

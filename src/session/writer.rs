@@ -15,7 +15,7 @@ use crate::{
         rope::{MAX_SLICES, Rope},
     },
     protocol::frame::{Header, MAX_HEADER, OpCode},
-    stats::Traffic,
+    stats::Flow,
 };
 
 /// Pings and pongs beyond this many bytes are not queued: a peer that asks and does not read gets the answer to
@@ -78,8 +78,8 @@ impl Writer {
         cx: &mut Context<'_>,
         io: &mut (dyn AsyncWrite + Unpin),
         outbox: &mut Outbox,
-        rest: &mut Rope,
-        traffic: &mut Traffic,
+        rest: &mut Option<Box<Rope>>,
+        flow: &mut Flow,
     ) -> Poll<io::Result<()>> {
         loop {
             if self.control.is_none()
@@ -89,11 +89,11 @@ impl Writer {
                 self.control_frame(OpCode::Close, &payload);
             }
             // The slices are only made for something.
-            if self.control.is_none() && rest.len() == 0 && outbox.is_idle() {
+            if self.control.is_none() && rest.is_none() && outbox.is_idle() {
                 break;
             }
             let mut slices = [IoSlice::new(&[]); MAX_SLICES];
-            let mut used = rest.fill(&mut slices, 0);
+            let mut used = rest.as_ref().map_or(0, |rest| rest.fill(&mut slices, 0));
             if let Some(control) = &self.control
                 && used < MAX_SLICES
             {
@@ -111,8 +111,8 @@ impl Writer {
                 return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
             }
             self.unflushed = true;
-            traffic.bytes_sent += written as u64;
-            traffic.messages_sent += self.written(written, outbox, rest);
+            flow.bytes_sent += written as u64;
+            flow.messages_sent += self.written(written, outbox, rest);
         }
         if self.unflushed {
             ready!(Pin::new(io).poll_flush(cx))?;
@@ -122,11 +122,14 @@ impl Writer {
     }
 
     /// Takes what was written off the front.
-    fn written(&mut self, mut count: usize, outbox: &mut Outbox, rest: &mut Rope) -> u64 {
-        let of_rest = count.min(rest.len());
-        if of_rest > 0 {
-            rest.advance(of_rest);
+    fn written(&mut self, mut count: usize, outbox: &mut Outbox, rest: &mut Option<Box<Rope>>) -> u64 {
+        if let Some(begun) = rest {
+            let of_rest = count.min(begun.len());
+            begun.advance(of_rest);
             count -= of_rest;
+            if begun.len() == 0 {
+                *rest = None;
+            }
         }
         if let Some(control) = &mut self.control {
             let of_control = count.min(control.frames.len());

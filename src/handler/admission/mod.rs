@@ -42,11 +42,15 @@ pub(super) struct Admission {
     users: Arc<Places<Box<str>>>,
 }
 
-/// The places that one connection takes, from its handshake until its task ends.
+/// The places that one connection takes, from its handshake until its task ends. Boxed, since most handlers have no
+/// limits.
 #[derive(Debug, Default)]
-pub(super) struct Permit {
-    _total: Option<Place<()>>,
-    _peer: Option<Place<Option<IpAddr>>>,
+pub(super) struct Permit(Option<Box<Taken>>);
+
+#[derive(Debug, Default)]
+struct Taken {
+    total: Option<Place<()>>,
+    peer: Option<Place<Option<IpAddr>>>,
     user: Option<UserPlace>,
 }
 
@@ -89,13 +93,15 @@ impl Admission {
             pace.step()
                 .map_err(|wait| busy(StatusCode::SERVICE_UNAVAILABLE, "too many new connections", wait))?;
         }
-        Ok(Permit { _total: total, _peer: peer, user: None })
+        let taken = Taken { total, peer, user: None };
+        Ok(Permit((taken.total.is_some() || taken.peer.is_some()).then(|| Box::new(taken))))
     }
 
     /// Takes a place of the user, once it is known who asks.
     pub(super) fn admit_user(&self, permit: &mut Permit, user: Option<&str>) -> Result<(), Reject> {
         let Some(max) = self.max_per_user else { return Ok(()) };
-        let place = permit.user.insert(UserPlace { users: self.users.clone(), max, taken: Arc::default() });
+        let place = UserPlace { users: self.users.clone(), max, taken: Arc::default() };
+        let place = permit.0.get_or_insert_default().user.insert(place);
         user.map_or(Ok(()), |user| place.gate().admit(user))
     }
 
@@ -130,7 +136,7 @@ pub(crate) struct UserGate {
 impl Permit {
     /// What lets the connection name its user after its handshake, if users have limits.
     pub(super) fn gate(&self) -> Option<UserGate> {
-        self.user.as_ref().map(UserPlace::gate)
+        self.0.as_ref()?.user.as_ref().map(UserPlace::gate)
     }
 }
 

@@ -202,7 +202,7 @@ impl Conn {
         }
         let room = rooms.entry(name.into()).or_default();
         let user = self.user().map_or_else(|| self.id().to_string(), ToOwned::to_owned);
-        let member = Member { user: user.into(), meta: self.member().metadata.lock().clone() };
+        let member = Member { user: user.into(), meta: self.all_metadata() };
         let change = room.insert(self.id(), member.clone());
         room.own += 1;
         room.connected += 1;
