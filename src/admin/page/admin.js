@@ -4,7 +4,7 @@ import { bars, lines } from "./charts.js";
 import { bytes, card, closeForm, compact, facts, h, link, millis, moment, notice, number, redraw, sendForm, spaced } from "./elements.js";
 import { begin, isPaused } from "./refresh.js";
 import { act, connect, get, history, listeners, post, segment } from "./server.js";
-import { connections, list, nodeName, nodes, rooms, table, users } from "./tables.js";
+import { connections, list, nodeName, nodes, rooms, spread, table, users } from "./tables.js";
 import { tapPage } from "./tap.js";
 
 const main = document.getElementById("main");
@@ -116,7 +116,7 @@ const pages = {
     const path = `rooms/${segment(name)}`;
     const drawn = await fresh(keep, `${path}?limit=0`, ({ fan_out: sent, present, ...it }) => facts({
       members: number.format(it.members),
-      nodes: spaced(it.nodes.map(({ id, connections }) => `${nodeName(id)}: ${number.format(connections)}`)),
+      nodes: spread(it.nodes),
       ...(sent && {
         "here since": moment(it.since),
         "messages from here": `${number.format(sent.messages)}, ${bytes(sent.bytes)}`,
@@ -153,7 +153,9 @@ const pages = {
     show(h("h1", {}, "Nodes"), await fresh(keep, "nodes", (it) => h("div", {},
       table(nodes, it.nodes),
       h("h2", {}, "The adapter, as this node has it"),
-      it.adapter ? facts(Object.fromEntries(Object.entries(it.adapter).map(([name, value]) => [name.replace("_", " "), value]))) : h("p", { class: "soft" }, "This hub has no adapter: it is one node."))));
+      it.adapter
+        ? facts(Object.fromEntries(Object.entries(it.adapter).map(([name, value]) => [name.replace("_", " "), value])))
+        : h("p", { class: "soft" }, "This hub has no adapter: it is one node."))));
   },
 
   tap: (show, _, __, query) => tapPage(show, query),

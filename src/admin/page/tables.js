@@ -9,7 +9,8 @@ const PAGE = 50;
 const column = (title, sort, show, kind = null) => ({ title, sort, show, kind });
 /** A node, by its id; this one is said to be. */
 export const nodeName = (id) => (id === history.at(-1)?.node ? "this one" : id);
-const spread = column("nodes", null, (it) => spaced(it.nodes.map(({ id, connections }) => `${nodeName(id)}: ${number.format(connections)}`)));
+/** How many connections there are on which node. */
+export const spread = (nodes) => spaced(nodes.map(({ id, connections }) => `${nodeName(id)}: ${number.format(connections)}`));
 const figure = (title, sort, read, show = number.format) => column(title, sort, (it) => show(read(it)), "number");
 
 const known = (count) => (count == null ? "–" : number.format(count));
@@ -31,7 +32,7 @@ export const connections = [
 export const rooms = [
   column("room", "name", (it) => link("room", it.name)),
   figure("members", "members", (it) => it.members),
-  spread,
+  column("nodes", null, (it) => spread(it.nodes)),
   figure("messages from here", "messages", (it) => it.fan_out?.messages, known),
   figure("deliveries", null, (it) => it.fan_out?.deliveries, known),
   figure("dropped", null, (it) => it.fan_out && Object.values(it.fan_out.dropped).reduce((sum, count) => sum + count, 0), known),
@@ -41,7 +42,7 @@ export const rooms = [
 export const users = [
   column("user", "name", (it) => link("user", it.name)),
   figure("connections", "connections", (it) => it.connections),
-  spread,
+  column("nodes", null, (it) => spread(it.nodes)),
 ];
 
 export const nodes = [
