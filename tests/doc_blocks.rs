@@ -225,15 +225,10 @@ fn cargo_knows(file: &str, words: &[&str]) {
     assert!(subcommands.contains(&words[1]), "{file}: cargo {}", words[1]);
     let folder = given(words, "--manifest-path").map_or("", |path| path.trim_end_matches("Cargo.toml"));
     is_there(file, &format!("{folder}Cargo.toml"));
-    if let Some(example) = given(words, "--example").filter(|name| *name != "NAME") {
-        let file_of_one = Path::new(ROOT).join(format!("examples/{example}.rs"));
-        assert!(
-            file_of_one.exists() || Path::new(ROOT).join("examples").join(example).is_dir(),
-            "{file}: {example}"
-        );
-    }
-    if let Some(test) = given(words, "--test") {
-        is_there(file, &format!("tests/{test}.rs"));
+    for (option, folder) in [("--example", "examples"), ("--test", "tests")] {
+        let Some(name) = given(words, option).filter(|name| *name != "NAME") else { continue };
+        let places = [format!("{folder}/{name}.rs"), format!("{folder}/{name}/main.rs")];
+        assert!(places.iter().any(|place| Path::new(ROOT).join(place).exists()), "{file}: {option} {name}");
     }
     let manifest = read(&Path::new(ROOT).join(folder).join("Cargo.toml"));
     for feature in given(words, "--features").into_iter().flat_map(|list| list.split(',')) {
