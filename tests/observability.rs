@@ -178,7 +178,7 @@ async fn what_callbacks_log_stands_in_a_span_with_id_peer_and_subprotocol() {
 
 /// A line of the log, with what is the same of every connection.
 fn words(line: &str) -> Vec<&str> {
-    let words = line.split([' ', '{', '}']).filter(|word| !word.is_empty());
+    let words = line.split([' ', '\n', '{', '}']).filter(|word| !word.is_empty());
     words.map(|word| word.split('=').next().unwrap_or_default()).collect()
 }
 
