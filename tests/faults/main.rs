@@ -67,7 +67,7 @@ async fn rounds(kind: Kind, options: Options) -> bool {
         let (findings, resets) = round(kind, seed, options.rough, Bug::None, &format!("{kind}-{seed}")).await;
         println!("\n{kind}, seed {seed}, {} s of faults", options.rough.as_secs());
         println!("client resets      {resets}\n{findings}");
-        findings.broken.iter().for_each(|broken| println!("  {broken}"));
+        findings.broken.iter().take(20).for_each(|broken| println!("  {broken}"));
         sum.add(findings);
         resets_of_all += resets;
         if start.elapsed() + options.rough > options.time {

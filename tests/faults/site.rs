@@ -111,12 +111,12 @@ impl Site for Processes {
 
     async fn mend(&self, all: bool, random: &mut StdRng) {
         self.parts(|parts| {
-            let mut now = || all || random.random_bool(0.3);
-            if now() {
+            let mut now = |chance| all || random.random_bool(chance);
+            if now(0.5) {
                 parts.engine.mend();
             }
             for node in &mut parts.nodes {
-                if now() {
+                if now(0.3) {
                     node.mend();
                 }
             }

@@ -1,17 +1,19 @@
 //! The engines between nodes, as servers of the run's own, and what can happen to them.
 
+mod nats;
 mod redis;
 
 use std::{error::Error, fmt, sync::Arc};
 
-use gustnado::adapter::{Adapter, Redis};
+use gustnado::adapter::{Adapter, Nats, Redis};
 use rand::rngs::StdRng;
 use serde::{Deserialize, Serialize};
 
-use self::redis::RedisServer;
+use self::{nats::NatsServer, redis::RedisServer};
 
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub(crate) enum Kind {
+    Nats,
     Redis,
 }
 
@@ -33,10 +35,11 @@ pub(crate) trait Engine: Send {
 }
 
 impl Kind {
-    pub(crate) const ALL: [Self; 1] = [Self::Redis];
+    pub(crate) const ALL: [Self; 2] = [Self::Redis, Self::Nats];
 
     pub(crate) fn start(self) -> Box<dyn Engine> {
         match self {
+            Self::Nats => Box::new(NatsServer::start()),
             Self::Redis => Box::new(RedisServer::start()),
         }
     }
@@ -44,6 +47,7 @@ impl Kind {
     /// A node's adapter to such an engine.
     pub(crate) fn adapter(self, url: &str) -> Result<Arc<dyn Adapter>, Box<dyn Error>> {
         Ok(match self {
+            Self::Nats => Arc::new(Nats::new(url)?),
             Self::Redis => Arc::new(Redis::new(url)?),
         })
     }
@@ -52,6 +56,7 @@ impl Kind {
 impl fmt::Display for Kind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
+            Self::Nats => "nats",
             Self::Redis => "redis",
         })
     }
