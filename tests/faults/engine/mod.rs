@@ -1,18 +1,20 @@
 //! The engines between nodes, as servers of the run's own, and what can happen to them.
 
+mod nats;
 mod redis;
 
 use std::{error::Error, fmt, sync::Arc};
 
-use gustnado::adapter::{Adapter, Redis};
+use gustnado::adapter::{Adapter, Nats, Redis};
 use rand::rngs::StdRng;
 use serde::{Deserialize, Serialize};
 
-use self::redis::RedisServer;
+use self::{nats::NatsServer, redis::RedisServer};
 
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub(crate) enum Kind {
     Redis,
+    Nats,
 }
 
 /// A server, which ends with its owner.
@@ -33,11 +35,12 @@ pub(crate) trait Engine: Send {
 }
 
 impl Kind {
-    pub(crate) const ALL: [Self; 1] = [Self::Redis];
+    pub(crate) const ALL: [Self; 2] = [Self::Redis, Self::Nats];
 
     pub(crate) fn start(self) -> Box<dyn Engine> {
         match self {
             Self::Redis => Box::new(RedisServer::start()),
+            Self::Nats => Box::new(NatsServer::start()),
         }
     }
 
@@ -45,6 +48,7 @@ impl Kind {
     pub(crate) fn adapter(self, url: &str) -> Result<Arc<dyn Adapter>, Box<dyn Error>> {
         Ok(match self {
             Self::Redis => Arc::new(Redis::new(url)?),
+            Self::Nats => Arc::new(Nats::new(url)?),
         })
     }
 }
@@ -53,6 +57,7 @@ impl fmt::Display for Kind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Redis => "redis",
+            Self::Nats => "nats",
         })
     }
 }
