@@ -20,7 +20,10 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use parking_lot::Mutex;
 use serde::de::IgnoredAny;
-use tokio::time::{Instant, sleep, timeout, timeout_at};
+use tokio::{
+    sync::Semaphore,
+    time::{Instant, sleep, timeout, timeout_at},
+};
 
 use super::{
     ANSWER_WITHIN,
@@ -28,10 +31,15 @@ use super::{
     known::Ends,
     stream::{Info, Setup, State},
 };
-use crate::adapter::{AppendError, Epoch, History, Position, ReadFrom, Retention, Slice, Unavailable};
+use crate::{
+    adapter::{AppendError, Epoch, History, Position, ReadFrom, Retention, Slice, Unavailable},
+    random::random,
+};
 
 /// How long to wait before asking again a server that was not ready.
 pub(super) const ASK_AGAIN: Duration = Duration::from_millis(50);
+/// As many logs are read at once: if all were, none might be read in time.
+const READS: usize = 16;
 
 pub(super) struct Logs {
     pub(super) setup: Setup,
@@ -39,11 +47,18 @@ pub(super) struct Logs {
     /// The server has said so.
     has_none: AtomicBool,
     known: Ends,
+    pub(super) reads: Semaphore,
 }
 
 impl Logs {
     pub(super) fn new(setup: Setup) -> Self {
-        Self { setup, server: Mutex::default(), has_none: AtomicBool::new(false), known: Ends::default() }
+        Self {
+            setup,
+            server: Mutex::default(),
+            has_none: AtomicBool::new(false),
+            known: Ends::default(),
+            reads: Semaphore::new(READS),
+        }
     }
 
     /// There is a connection. Returns when it is known whether the server keeps logs.
@@ -94,7 +109,7 @@ impl Logs {
             let before = self.known.get(room);
             let mut info = match api.ask::<Info>(&format!("STREAM.INFO.{name}"), "").await {
                 Err(Failure::Absent) => {
-                    let config = self.setup.config(room, new_epoch(), retention);
+                    let config = self.setup.config(room, Epoch::new(random()), retention);
                     api.ask(&format!("STREAM.CREATE.{name}"), config).await
                 }
                 answer => answer,
@@ -230,10 +245,4 @@ impl History for Logs {
         let tops = timeout(ANSWER_WITHIN, self.tops_now(rooms)).await;
         tops.map_err(|_| Unavailable)?.map_err(|_| Unavailable)
     }
-}
-
-fn new_epoch() -> Epoch {
-    let mut random = [0; 16];
-    getrandom::fill(&mut random).expect("the operating system has random numbers");
-    Epoch::new(u128::from_le_bytes(random))
 }

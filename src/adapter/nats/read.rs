@@ -24,6 +24,7 @@ impl Logs {
         max: usize,
         retention: Retention,
     ) -> Result<Slice, Failure> {
+        let _turn = self.reads.acquire().await.map_err(|_closed| Failure::NoAnswer)?;
         let api = self.api()?;
         let mut tries = 0;
         loop {
