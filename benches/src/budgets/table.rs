@@ -34,7 +34,7 @@ pub const BUDGETS: &[Budget] = &[
     budget(
         Work::Echo { payload: 16, in_flight: 1 },
         Instructions,
-        4_383.0,
+        4_217.0,
         0.10,
         "one wake-up of the task, one read, one callback, one write; the kernel's part is not in it",
     ),
@@ -48,7 +48,7 @@ pub const BUDGETS: &[Budget] = &[
     budget(
         Work::Echo { payload: 16, in_flight: 64 },
         Instructions,
-        1_172.0,
+        1_133.0,
         0.10,
         "the wake-up, the read and the write are shared by 64: what is left is framing, the callback and the outbox",
     ),
@@ -62,7 +62,7 @@ pub const BUDGETS: &[Budget] = &[
     budget(
         Work::Echo { payload: 1024, in_flight: 16 },
         Instructions,
-        3_267.0,
+        3_228.0,
         0.10,
         "unmasking and two copies of 1 KiB are in it, one of which callgrind counts byte by byte (`rep movsb`)",
     ),
@@ -76,7 +76,7 @@ pub const BUDGETS: &[Budget] = &[
     budget(
         Work::Fanout { payload: 128, members: 128 },
         Instructions,
-        1_974.0,
+        1_918.0,
         0.10,
         "encoded once; for each member a lock, a copy into the outbox, a wake-up and a write",
     ),
