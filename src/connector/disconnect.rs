@@ -31,7 +31,10 @@ use crate::{
 /// }
 /// # assert!(check(true).is_err());
 /// ```
-pub struct Disconnect {
+// Boxed, since every callback's result has room for it, and hardly any is one.
+pub struct Disconnect(Box<Ending>);
+
+struct Ending {
     frame: CloseFrame,
     cause: Option<Cause>,
 }
@@ -43,7 +46,7 @@ impl Disconnect {
     /// [`InvalidCloseCode`](Cause::InvalidCloseCode).
     pub fn new(code: impl Into<CloseCode>, reason: impl Into<Text>) -> Self {
         match CloseFrame::new(code, reason) {
-            Ok(frame) => Self { frame, cause: None },
+            Ok(frame) => Self::from_frame(frame),
             Err(invalid) => Self::failed(Cause::InvalidCloseCode(invalid)),
         }
     }
@@ -54,24 +57,26 @@ impl Disconnect {
     }
 
     pub(crate) fn from_frame(frame: CloseFrame) -> Self {
-        Self { frame, cause: None }
+        Self(Box::new(Ending { frame, cause: None }))
     }
 
     pub(crate) fn failed(cause: Cause) -> Self {
-        Self { frame: CloseFrame::sendable(CloseCode::INTERNAL_ERROR, Text::default()), cause: Some(cause) }
+        let frame = CloseFrame::sendable(CloseCode::INTERNAL_ERROR, Text::default());
+        Self(Box::new(Ending { frame, cause: Some(cause) }))
     }
 
     /// The close frame, and what went wrong, for the connection whose callback this comes from.
     pub(crate) fn into_end_of(self, conn: &Conn) -> (CloseFrame, Option<Arc<Cause>>) {
         // A peer that leaves is no failure of a callback that was about to send to it. Another connection's end is:
         // this one closes for it.
-        let expected = conn.is_closing() && self.cause.as_ref().is_some_and(is_closing);
+        let expected = conn.is_closing() && self.0.cause.as_ref().is_some_and(is_closing);
         let (frame, cause) = self.into_parts();
         (frame, cause.filter(|_| !expected))
     }
 
     pub(crate) fn into_parts(self) -> (CloseFrame, Option<Arc<Cause>>) {
-        (self.frame, self.cause.map(Arc::new))
+        let Ending { frame, cause } = *self.0;
+        (frame, cause.map(Arc::new))
     }
 }
 
@@ -95,16 +100,16 @@ impl<E: Error + Send + Sync + 'static> From<E> for Disconnect {
             CloseCode::INTERNAL_ERROR
         };
         let frame = CloseFrame::sendable(code, Text::default());
-        Self { frame, cause: Some(Cause::Callback(Box::new(error))) }
+        Self(Box::new(Ending { frame, cause: Some(Cause::Callback(Box::new(error))) }))
     }
 }
 
 impl fmt::Debug for Disconnect {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Disconnect")
-            .field("code", &self.frame.code())
-            .field("reason", &self.frame.reason())
-            .field("cause", &self.cause)
+            .field("code", &self.0.frame.code())
+            .field("reason", &self.0.frame.reason())
+            .field("cause", &self.0.cause)
             .finish()
     }
 }
