@@ -27,6 +27,10 @@ struct Waiting {
 }
 
 impl Ahead {
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_none()
+    }
+
     /// Bytes, each message counted with its overhead.
     pub(super) fn size(&self) -> usize {
         self.0.as_ref().map_or(0, |waiting| waiting.size)

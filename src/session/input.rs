@@ -36,6 +36,7 @@ impl Input {
     }
 
     /// The oldest bytes that are in one piece; empty when there are none.
+    #[inline]
     pub(crate) fn bytes(&self) -> &[u8] {
         match (&self.carried, &self.scratch) {
             (Some(carried), _) => carried,
@@ -45,6 +46,7 @@ impl Input {
     }
 
     /// Removes the first `count` of [`bytes`](Self::bytes).
+    #[inline]
     pub(crate) fn advance(&mut self, count: usize) {
         match &mut self.carried {
             None => self.start += count as u32,

@@ -160,6 +160,7 @@ fn call<'a>(
     })
 }
 
+#[inline]
 fn callback<'a>(
     connector: &'a mut dyn Connector,
     conn: &'a Conn,

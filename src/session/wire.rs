@@ -131,7 +131,7 @@ impl Wire {
     #[inline]
     fn at_hand(&mut self) -> Option<Next> {
         let first = self.io.is_some()
-            && self.ahead.size() == 0
+            && self.ahead.is_empty()
             && !self.end.begun
             && self.rate.is_none()
             && !self.conn.wants_attention();
