@@ -140,7 +140,8 @@ fn every_example_is_listed_and_run_by_a_test() {
     let files = entries.map(|entry| entry.expect("an entry").path()).filter(|path| path.is_file());
     let tests: String = files.map(read).collect();
     for name in examples {
-        let calls = ["run(", "start(", "program(", "example(", "server("].map(|call| format!("{call}\"{name}\""));
+        let calls =
+            ["run(", "start(", "program(", "example(", "server("].map(|call| format!("{call}\"{name}\""));
         assert!(calls.iter().any(|call| tests.contains(call)), "no test runs the example {name}");
     }
 }

@@ -2,9 +2,10 @@
 //!
 //! `cargo test --release --features redis,nats,testing --test scaling -- --ignored --nocapture`
 
-#[path = "support/inbox.rs"]
+mod hubs;
+#[path = "../support/inbox.rs"]
 mod inbox;
-#[path = "support/servers.rs"]
+#[path = "../support/servers.rs"]
 mod servers;
 
 use std::{
@@ -201,4 +202,13 @@ async fn figures_of_nats() {
     }
     history("NATS", make).await;
     logs(&server, make).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "takes a while, and says figures"]
+async fn figures_of_hubs() {
+    let server = Server::redis(&[]);
+    let make = || Arc::new(Redis::new(&server.url()).expect("a URL")) as Arc<dyn Adapter>;
+    hubs::recovery(make).await;
+    hubs::publishing(&server, make).await;
 }
