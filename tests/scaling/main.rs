@@ -207,3 +207,12 @@ async fn figures_of_nats() {
     hubs::recovery("NATS", make).await;
     logs(&server, make).await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "takes a while, and says figures"]
+async fn figures_of_hubs() {
+    let server = Server::redis(&[]);
+    let make = || Arc::new(Redis::new(&server.url()).expect("a URL")) as Arc<dyn Adapter>;
+    hubs::recovery(make).await;
+    hubs::publishing(&server, make).await;
+}
