@@ -213,6 +213,6 @@ async fn figures_of_nats() {
 async fn figures_of_hubs() {
     let server = Server::redis(&[]);
     let make = || Arc::new(Redis::new(&server.url()).expect("a URL")) as Arc<dyn Adapter>;
-    hubs::recovery(make).await;
-    hubs::publishing(&server, make).await;
+    hubs::recovery("Redis", make).await;
+    hubs::publishing("Redis", &server, make).await;
 }
