@@ -90,7 +90,7 @@ pub const BUDGETS: &[Budget] = &[
     budget(
         Work::Connect,
         Instructions,
-        65_761.0,
+        65_036.0,
         0.10,
         "hyper's parsing and upgrade, two tasks, the hub's registration, on_close and its log event's span",
     ),
@@ -98,12 +98,12 @@ pub const BUDGETS: &[Budget] = &[
     budget(
         Work::Idle,
         Bytes,
-        1_555.0,
+        1_531.0,
         0.05,
         "task, Conn, hub entries, the copied request; no buffers. It decides how many connections a machine holds. A \
          task of more than 640 bytes takes 128 more",
     ),
-    budget(Work::Echoed, Bytes, 1_555.0, 0.05, "as idle: buffers are given back before the task sleeps"),
+    budget(Work::Echoed, Bytes, 1_531.0, 0.05, "as idle: buffers are given back before the task sleeps"),
     budget(
         Work::Closed,
         Bytes,
