@@ -126,8 +126,15 @@ const OURS: &[Server] = &[
     },
 ];
 
-/// Those of other projects, which the feature `peers` builds, and those that are not built.
+/// What the feature `peers` builds, most of it of other projects, and what is not built.
 const PEERS: &[Server] = &[
+    // The same on an allocator that gives back what was freed.
+    Server {
+        name: "gustnado_jemalloc",
+        echo: peer("gustnado_jemalloc"),
+        packages: Packages::Cargo(&["tikv-jemallocator"]),
+        ..NOTHING
+    },
     Server {
         name: "tokio-tungstenite",
         echo: peer("tokio_tungstenite"),

@@ -17,7 +17,7 @@ impl Connector for Echo {
 }
 
 #[tokio::main]
-async fn main() -> std::io::Result<()> {
+pub async fn main() -> std::io::Result<()> {
     // The largest message of the workloads, and an outbox that holds some of them.
     let mut handler = Handler::new(|| Echo).max_message_size(16 << 20).outbox_limits(64 << 20, 1024);
     let mut tap = None;
