@@ -63,8 +63,14 @@ fn main() -> Result<()> {
             for server in &options.servers {
                 let Some(launch) = server.launch(workload.kind) else { continue };
                 eprintln!("round {round} of {}: {} {}", options.rounds, workload.name, server.name);
-                run.sample(workload, server, launch, &mut samples)
-                    .with_context(|| format!("{} with {}", workload.name, server.name))?;
+                let sampled = run
+                    .sample(workload, server, launch, &mut samples)
+                    .with_context(|| format!("{} with {}", workload.name, server.name));
+                match sampled {
+                    // Not every peer answers ten thousand connections within the window.
+                    Err(error) if server::is_peer(server.name) => eprintln!("left out: {error:#}"),
+                    sampled => sampled?,
+                }
             }
         }
     }

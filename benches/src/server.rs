@@ -215,6 +215,11 @@ pub fn all() -> Vec<&'static Server> {
     OURS.iter().chain(peers).collect()
 }
 
+/// Whether it is a WebSocket server of another project.
+pub fn is_peer(name: &str) -> bool {
+    name != RAW_TCP && !name.starts_with(GUSTNADO)
+}
+
 impl Server {
     /// What to measure of this server; nothing where it cannot do it, or the figure would mean nothing.
     pub fn launch(&self, kind: Kind) -> Option<Launch> {

@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use crate::report::figure;
 use crate::samples::Samples;
-use crate::server::{AXUM, GUSTNADO, RAW_TCP};
+use crate::server::{AXUM, GUSTNADO, RAW_TCP, is_peer};
 
 /// One thing to reach: our figure, or its multiple of another's, at most so much.
 struct Target {
@@ -138,10 +138,6 @@ impl Measure {
             IdleOfBest => "bytes, idle ÷ best peer".to_owned(),
         }
     }
-}
-
-fn is_peer(server: &str) -> bool {
-    server != RAW_TCP && !server.starts_with(GUSTNADO)
 }
 
 fn least(values: impl Iterator<Item = f64>) -> Option<f64> {
