@@ -15,7 +15,6 @@ use self::{nats::NatsServer, redis::RedisServer};
 pub(crate) enum Kind {
     Nats,
     Redis,
-    Nats,
 }
 
 /// A server, which ends with its owner.
@@ -42,7 +41,6 @@ impl Kind {
         match self {
             Self::Nats => Box::new(NatsServer::start()),
             Self::Redis => Box::new(RedisServer::start()),
-            Self::Nats => Box::new(NatsServer::start()),
         }
     }
 
@@ -51,7 +49,6 @@ impl Kind {
         Ok(match self {
             Self::Nats => Arc::new(Nats::new(url)?),
             Self::Redis => Arc::new(Redis::new(url)?),
-            Self::Nats => Arc::new(Nats::new(url)?),
         })
     }
 }
@@ -61,7 +58,6 @@ impl fmt::Display for Kind {
         f.write_str(match self {
             Self::Nats => "nats",
             Self::Redis => "redis",
-            Self::Nats => "nats",
         })
     }
 }
