@@ -410,6 +410,20 @@ async fn a_publisher_that_is_no_node_writes_to_the_same_log() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_publisher_is_not_made_while_no_node_says_which_rooms_keep_history() {
+    let bus = MemoryBus::new();
+    let node = Node::on(&bus);
+    let said_hello = Duration::from_millis(100);
+    let (made, ()) = tokio::join!(Publisher::connect(bus.adapter()), async {
+        tokio::time::sleep(said_hello).await;
+        bus.set_link(node.hub.node(), Link::Degraded);
+    });
+    assert!(made.is_err(), "what it sends would go past the logs");
+    let rules = Hub::builder().history("news/*", KEPT);
+    assert!(Publisher::connect_as(rules, bus.adapter()).await.is_ok(), "it was told, and need not ask");
+}
+
+#[tokio::test(start_paused = true)]
 async fn who_has_left_gets_nothing_more() {
     let bus = MemoryBus::new();
     let mut node = Node::on(&bus);

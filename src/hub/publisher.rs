@@ -38,11 +38,12 @@ pub struct Publisher(Hub);
 
 impl Publisher {
     /// Connects, and hears which nodes there are, and which rooms keep history there: that takes a quarter of a
-    /// second. If there is [no node](Hub::nodes), no room keeps any for this process.
+    /// second, and up to a whole one more where nodes are slow. If there is [no node](Hub::nodes), no room keeps any for
+    /// this process.
     ///
     /// # Errors
     ///
-    /// [`Unavailable`] if the link is not up within a second.
+    /// [`Unavailable`] if the link is not up within a second, or none of the nodes has said its rules.
     pub async fn connect(adapter: impl Adapter) -> Result<Self, Unavailable> {
         Self::connect_as(Hub::builder(), adapter).await
     }
@@ -67,9 +68,15 @@ impl Publisher {
         if let Some(cluster) = &hub.0.cluster {
             cluster.say_hello(&hub);
             sleep(ROLL_CALL).await;
-            let (answers, _) = cluster.ask(None, Question::Rules, Instant::now() + ROLL_CALL).await;
-            if let Some((_, Answer::Rules(rules))) = answers.into_iter().next() {
-                hub.0.histories.learn(rules);
+            if hub.0.histories.rules().is_empty() {
+                let deadline = Instant::now() + CONNECT_TIMEOUT;
+                let (answers, silent) = cluster.ask(None, Question::Rules, deadline).await;
+                match answers.into_iter().next() {
+                    Some((_, Answer::Rules(rules))) => hub.0.histories.learn(rules),
+                    // What is sent to a room must not go past its log because nobody said that there is one.
+                    _ if !silent.is_empty() => return Err(Unavailable),
+                    _ => {}
+                }
             }
         }
         Ok(Self(hub))
